@@ -1,0 +1,59 @@
+// What the database's clock says now, as far as this process can know: measured by statements that
+// return their own stamp, and known only to within the round trip of the best of them, plus drift
+// since.
+//
+// Without a measurement nothing can be said, and no reading has an age. One writer at a time is
+// enforced by a mutex; readers never wait (a sequence lock).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+#include "stock/clock/local_clock.h"
+#include "stock/domain/freshness.h"
+#include "stock/domain/time.h"
+
+namespace stock::clock {
+
+class DatabaseClock {
+ public:
+  explicit DatabaseClock(const LocalClock& local) : local_(local) {}
+
+  // A statement was sent at `sent` and answered by `received`, and the database's clock read
+  // `stamp` somewhere between.
+  void measured(domain::LocalTime sent, domain::DatabaseTime stamp, domain::LocalTime received);
+
+  // Age of something known to be true through `instant`, at `now`. Never negative: what is true
+  // through a later instant than now is 0 old. Nothing before the first measurement.
+  [[nodiscard]] std::optional<domain::Age> age(domain::DatabaseTime instant,
+                                               domain::LocalTime now) const;
+  [[nodiscard]] std::optional<domain::Age> age(domain::DatabaseTime instant) const {
+    return age(instant, local_.now());
+  }
+
+  // The earliest that the database's clock can have read at `now`.
+  [[nodiscard]] std::optional<domain::DatabaseTime> earliest(domain::LocalTime now) const;
+  // The latest that it can have read.
+  [[nodiscard]] std::optional<domain::DatabaseTime> latest(domain::LocalTime now) const;
+
+ private:
+  struct Estimate {
+    std::int64_t offset_ns = 0;  // database − local, in the middle
+    std::int64_t error_ns = 0;   // half the width, when measured
+    std::int64_t measured_ns = 0;
+    bool known = false;
+  };
+  [[nodiscard]] Estimate load() const;
+  void store(const Estimate& estimate);
+
+  const LocalClock& local_;
+  std::mutex writers_;
+  std::atomic<std::uint64_t> sequence_{0};
+  std::atomic<std::int64_t> offset_ns_{0};
+  std::atomic<std::int64_t> error_ns_{0};
+  std::atomic<std::int64_t> measured_ns_{0};
+};
+
+}  // namespace stock::clock

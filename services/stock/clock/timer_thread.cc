@@ -1,0 +1,60 @@
+#include "stock/clock/timer_thread.h"
+
+namespace stock::clock {
+
+TimerThread::TimerThread(const LocalClock& clock) : clock_(clock), thread_([this] { run(); }) {}
+
+TimerThread::~TimerThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+Timers::Id TimerThread::at(domain::LocalTime when, absl::AnyInvocable<void()> action) {
+  bool first = false;
+  Id id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = next_id_++;
+    const auto it = due_.emplace(std::pair(when, id), std::move(action)).first;
+    when_.emplace(id, when);
+    first = it == due_.begin();
+  }
+  if (first) changed_.notify_one();
+  return id;
+}
+
+void TimerThread::cancel(Id id) {
+  const std::lock_guard lock(mutex_);
+  const auto it = when_.find(id);
+  if (it == when_.end()) return;
+  due_.erase({it->second, id});
+  when_.erase(it);
+}
+
+void TimerThread::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (due_.empty()) {
+      changed_.wait(lock);
+      continue;
+    }
+    const auto first = due_.begin();
+    const auto wait = first->first.first - clock_.now();
+    if (wait > wait.zero()) {
+      changed_.wait_for(lock, wait);
+      continue;
+    }
+    auto action = std::move(first->second);
+    when_.erase(first->first.second);
+    due_.erase(first);
+    lock.unlock();
+    action();
+    lock.lock();
+  }
+}
+
+}  // namespace stock::clock

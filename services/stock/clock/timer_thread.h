@@ -1,0 +1,37 @@
+// Timers on a thread of their own, which sleeps until the next one is due.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "stock/clock/local_clock.h"
+#include "stock/clock/timers.h"
+
+namespace stock::clock {
+
+class TimerThread final : public Timers {
+ public:
+  explicit TimerThread(const LocalClock& clock);
+  // Drops what is not due yet.
+  ~TimerThread() override;
+
+  Id at(domain::LocalTime when, absl::AnyInvocable<void()> action) override;
+  void cancel(Id id) override;
+
+ private:
+  void run();
+
+  const LocalClock& clock_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::pair<domain::LocalTime, Id>, absl::AnyInvocable<void()>> due_;
+  std::map<Id, domain::LocalTime> when_;
+  Id next_id_ = 1;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace stock::clock

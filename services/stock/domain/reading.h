@@ -1,0 +1,32 @@
+// A reading is a level as one layer gave it: counts never travel without their version and date.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "stock/domain/level.h"
+#include "stock/domain/time.h"
+
+namespace stock::domain {
+
+// One unbroken history of the ledger; a random number. 0: not known.
+using Incarnation = std::uint64_t;
+// Heartbeats are numbered 1, 2, 3...; 0: none was visible.
+using HeartbeatNumber = std::int64_t;
+
+struct Reading {
+  bool exists = false;  // false: there is no level, and that is a statement like any other
+  Version version = 0;  // of the level, or of the tombstone that removed it
+  Counts counts;        // all 0 when there is no level
+  // When the movement that made this version was committed. The epoch when there was none.
+  DatabaseTime as_of;
+  // The latest instant at which this reading is known to have been the truth. Never optimistic.
+  DatabaseTime true_through;
+  Incarnation incarnation = 0;
+  // The newest heartbeat visible to the statement that read this.
+  HeartbeatNumber heartbeat = 0;
+  // The layer that said so. Set by the read path; outlives the reading.
+  std::string_view layer;
+};
+
+}  // namespace stock::domain

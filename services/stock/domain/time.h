@@ -1,0 +1,28 @@
+// The two kinds of instants, which cannot be mixed up: what the database's clock says, and what
+// this machine's says. Only clock/ relates them to each other.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace stock::domain {
+
+// Time since the Unix epoch by the clock of the primary. Comparable only within one incarnation.
+struct DatabaseTimescale {
+  using rep = std::int64_t;
+  using period = std::micro;
+  using duration = std::chrono::microseconds;
+  using time_point = std::chrono::time_point<DatabaseTimescale>;
+};
+using DatabaseTime = DatabaseTimescale::time_point;
+
+// Time since this machine started, time asleep included. Means nothing outside the process.
+struct LocalTimescale {
+  using rep = std::int64_t;
+  using period = std::nano;
+  using duration = std::chrono::nanoseconds;
+  using time_point = std::chrono::time_point<LocalTimescale>;
+};
+using LocalTime = LocalTimescale::time_point;
+
+}  // namespace stock::domain

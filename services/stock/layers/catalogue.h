@@ -1,0 +1,74 @@
+// What databases can answer that is not by key: lists and histories. Beside Layer because caches
+// cannot.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "stock/domain/key.h"
+#include "stock/domain/movement.h"
+#include "stock/domain/reading.h"
+#include "stock/layers/layer.h"
+
+namespace stock::layers {
+
+struct LevelQuery {
+  std::string location;    // empty: all
+  std::string sku_prefix;  // bytes; empty: all
+  domain::Key after;  // begin behind this, in order of (location, sku); empty sku and location: at
+                      // the start
+  std::int32_t limit = 100;
+};
+
+struct LevelPage {
+  std::vector<domain::Key> keys;
+  std::vector<domain::Reading> readings;  // one for one
+  bool more = false;
+  domain::DatabaseTime true_through;  // of the page as a whole, also when it is empty
+};
+
+struct MovementQuery {
+  domain::Key key;
+  domain::Version before = 0;  // only versions below this; 0: from the newest
+  std::int32_t limit = 100;
+};
+
+struct MovementPage {
+  std::vector<domain::Movement> movements;  // newest first
+  bool more = false;
+  domain::DatabaseTime true_through;
+};
+
+struct LocationQuery {
+  std::string after;  // begin behind this id
+  std::int32_t limit = 100;
+};
+
+struct LocationPage {
+  std::vector<domain::Location> locations;  // in order of id
+  bool more = false;
+  domain::DatabaseTime true_through;
+};
+
+template <typename Page>
+using PageDone = absl::AnyInvocable<void(absl::StatusOr<Page>)>;
+
+// Thread-safe, never blocks; `done` is called exactly once, from any thread, at the latest when the
+// deadline has passed (DEADLINE_EXCEEDED). Errors: UNAVAILABLE when the database cannot be reached,
+// RESOURCE_EXHAUSTED when too many wait for it.
+class Catalogue {
+ public:
+  virtual ~Catalogue() = default;
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  virtual void levels(LevelQuery query, const ReadContext& context, PageDone<LevelPage> done) = 0;
+  virtual void movements(MovementQuery query, const ReadContext& context,
+                         PageDone<MovementPage> done) = 0;
+  virtual void locations(LocationQuery query, const ReadContext& context,
+                         PageDone<LocationPage> done) = 0;
+};
+
+}  // namespace stock::layers
