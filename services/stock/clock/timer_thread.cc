@@ -35,6 +35,11 @@ void TimerThread::cancel(Id id) {
   when_.erase(it);
 }
 
+void TimerThread::drain() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this, started = started_] { return finished_ >= started; });
+}
+
 void TimerThread::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
@@ -51,9 +56,13 @@ void TimerThread::run() {
     auto action = std::move(first->second);
     when_.erase(first->first.second);
     due_.erase(first);
+    ++started_;
     lock.unlock();
     action();
+    action = nullptr;
     lock.lock();
+    ++finished_;
+    idle_.notify_all();
   }
 }
 

@@ -20,6 +20,7 @@ class TimerThread final : public Timers {
 
   Id at(domain::LocalTime when, absl::AnyInvocable<void()> action) override;
   void cancel(Id id) override;
+  void drain() override;
 
  private:
   void run();
@@ -30,6 +31,9 @@ class TimerThread final : public Timers {
   std::map<std::pair<domain::LocalTime, Id>, absl::AnyInvocable<void()>> due_;
   std::map<Id, domain::LocalTime> when_;
   Id next_id_ = 1;
+  std::uint64_t started_ = 0;   // actions begun
+  std::uint64_t finished_ = 0;  // and ended
+  std::condition_variable idle_;
   bool stopping_ = false;
   std::thread thread_;
 };

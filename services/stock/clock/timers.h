@@ -19,6 +19,9 @@ class Timers {
   virtual Id at(domain::LocalTime when, absl::AnyInvocable<void()> action) = 0;
   // Afterwards the action does not start any more; it may just be running.
   virtual void cancel(Id id) = 0;
+  // Waits until no action is running that ran at the time of the call. For destructors, after
+  // cancel(); not from an action, and not under a lock that an action takes.
+  virtual void drain() = 0;
 };
 
 }  // namespace stock::clock

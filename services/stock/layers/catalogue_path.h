@@ -1,0 +1,140 @@
+// Lists and histories from the nearest database whose answer is fresh enough: the replica if it
+// serves, else the primary. Thread-safe; outlives its calls.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "stock/clock/database_clock.h"
+#include "stock/clock/local_clock.h"
+#include "stock/domain/freshness.h"
+#include "stock/domain/provenance.h"
+#include "stock/layers/catalogue.h"
+
+namespace stock::layers {
+
+// A page and where it comes from. `page` is UNAVAILABLE when no database could answer within the
+// bound; `age` is then of the best page that there was.
+template <typename Page>
+struct Listing {
+  absl::StatusOr<Page> page = absl::UnavailableError("no database has been asked");
+  std::string_view layer;
+  std::optional<domain::Age> age;
+  bool bound_missed = false;
+  std::vector<domain::Visit> trail;
+};
+
+template <typename Page>
+using ListingDone = absl::AnyInvocable<void(Listing<Page>)>;
+
+class CataloguePath {
+ public:
+  // `databases` in reading order; the last one is the primary.
+  CataloguePath(std::vector<Catalogue*> databases, const clock::LocalClock& clock,
+                const clock::DatabaseClock& database_clock)
+      : databases_(std::move(databases)), clock_(clock), database_clock_(database_clock) {}
+
+  void levels(LevelQuery query, const domain::Requirement& requirement, const ReadContext& context,
+              ListingDone<LevelPage> done) const {
+    start<LevelPage>(&Catalogue::levels, std::move(query), requirement, context, std::move(done));
+  }
+  void movements(MovementQuery query, const domain::Requirement& requirement,
+                 const ReadContext& context, ListingDone<MovementPage> done) const {
+    start<MovementPage>(&Catalogue::movements, std::move(query), requirement, context,
+                        std::move(done));
+  }
+  void locations(LocationQuery query, const domain::Requirement& requirement,
+                 const ReadContext& context, ListingDone<LocationPage> done) const {
+    start<LocationPage>(&Catalogue::locations, std::move(query), requirement, context,
+                        std::move(done));
+  }
+
+ private:
+  template <typename Query, typename Page>
+  struct Call {
+    void (Catalogue::*method)(Query, const ReadContext&, PageDone<Page>);
+    Query query;
+    domain::Requirement requirement;
+    ReadContext context;
+    ListingDone<Page> done;
+    Listing<Page> listing;
+    std::size_t database = 0;
+    domain::LocalTime asked_at;
+  };
+
+  template <typename Page, typename Query>
+  void start(void (Catalogue::*method)(Query, const ReadContext&, PageDone<Page>), Query query,
+             const domain::Requirement& requirement, const ReadContext& context,
+             ListingDone<Page> done) const {
+    auto call = std::make_shared<Call<Query, Page>>();
+    call->method = method;
+    call->query = std::move(query);
+    call->requirement = requirement;
+    call->context = context;
+    call->done = std::move(done);
+    ask(std::move(call));
+  }
+
+  template <typename Query, typename Page>
+  void ask(std::shared_ptr<Call<Query, Page>> call) const {
+    // Only the primary can promise full consistency.
+    for (; call->requirement.fully_consistent && call->database + 1 < databases_.size();
+         ++call->database) {
+      domain::Visit& visit = call->listing.trail.emplace_back();
+      visit.layer = databases_[call->database]->name();
+      visit.add(domain::Outcome::kBypassed);
+    }
+    call->asked_at = clock_.now();
+    Catalogue& database = *databases_[call->database];
+    (database.*call->method)(call->query, call->context, [this, call](absl::StatusOr<Page> page) {
+      told(call, std::move(page));
+    });
+  }
+
+  template <typename Query, typename Page>
+  void told(std::shared_ptr<Call<Query, Page>> call, absl::StatusOr<Page> page) const {
+    Listing<Page>& listing = call->listing;
+    const domain::LocalTime now = clock_.now();
+    domain::Visit& visit = listing.trail.emplace_back();
+    visit.layer = databases_[call->database]->name();
+    visit.time = now - call->asked_at;
+    if (page.ok()) {
+      const auto age = database_clock_.age(page->true_through, now);
+      const auto& bound = call->requirement.max_age;
+      const bool good =
+          call->requirement.fully_consistent || (age && (!bound || domain::meets(*age, *bound)));
+      visit.add(good ? domain::Outcome::kHit : domain::Outcome::kTooOld);
+      if (good || !listing.age || (age && age->worst() < listing.age->worst())) {
+        listing.page = std::move(page);
+        listing.layer = visit.layer;
+        listing.age = age;
+        listing.bound_missed = !good;
+      }
+      if (good) return call->done(std::move(listing));
+    } else {
+      const bool late = absl::IsDeadlineExceeded(page.status());
+      visit.add(late ? domain::Outcome::kTimeout : domain::Outcome::kError);
+      visit.detail = std::string(page.status().message());
+      if (!listing.age) listing.page = std::move(page);
+    }
+    if (++call->database < databases_.size()) return ask(std::move(call));
+    if (listing.bound_missed && !call->requirement.allow_stale) {
+      listing.page = absl::UnavailableError(
+          listing.age
+              ? fmt::format("no database could answer within the bound; the best bound that "
+                            "could be met is {} µs",
+                            listing.age->worst().count())
+              : std::string("the database's clock is not known yet"));
+    }
+    call->done(std::move(listing));
+  }
+
+  const std::vector<Catalogue*> databases_;
+  const clock::LocalClock& clock_;
+  const clock::DatabaseClock& database_clock_;
+};
+
+}  // namespace stock::layers

@@ -1,0 +1,197 @@
+#include "stock/layers/flights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace stock::layers {
+
+using domain::Outcome;
+
+// One caller's read. Its spans are touched only under the mutex and only until it is settled.
+struct Flights::Waiter {
+  std::span<Answer> answers;
+  std::vector<bool> answered;
+  std::size_t missing = 0;
+  const std::atomic<bool>* cancelled = nullptr;
+  Departures::iterator departure;
+  std::string detail;
+  Done done;
+  bool settled = false;
+
+  [[nodiscard]] bool gone() const {
+    return settled || (cancelled != nullptr && cancelled->load(std::memory_order_relaxed));
+  }
+};
+
+// One read of the layer. Owns what the layer fills in, so that callers may give up before it is
+// back.
+struct Flights::Flight {
+  std::vector<domain::Key> keys;
+  std::vector<Answer> answers;
+  std::vector<std::vector<Passenger>> passengers;  // per key
+};
+
+Flights::Flights(Layer& inner, const clock::LocalClock& clock, clock::Timers& timers,
+                 Options options)
+    : inner_(inner), clock_(clock), timers_(timers), options_(options) {}
+
+Flights::~Flights() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (timer_ != 0) timers_.cancel(timer_);
+  }
+  timers_.drain();
+}
+
+void Flights::read(std::span<const domain::Key> keys, std::span<Answer> answers,
+                   const ReadContext& context, Done done) {
+  if (keys.empty()) return done({});
+  auto waiter = std::make_shared<Waiter>();
+  waiter->answers = answers;
+  waiter->answered.resize(keys.size());
+  waiter->missing = keys.size();
+  waiter->cancelled = context.cancelled;
+  waiter->done = std::move(done);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto gives_up = std::min(context.deadline, clock_.now() + options_.timeout);
+    waiter->departure = departures_.emplace(gives_up, waiter);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const auto [it, fresh] = queued_.try_emplace(keys[i]);
+      if (fresh) order_.push_back(keys[i]);
+      it->second.passengers.push_back({waiter, i, !fresh});
+    }
+    arm();
+  }
+  launch();
+}
+
+int Flights::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(order_.size());
+}
+
+int Flights::under_way() const {
+  const std::lock_guard lock(mutex_);
+  return flights_;
+}
+
+void Flights::launch() {
+  while (true) {
+    Landing landing;
+    std::shared_ptr<Flight> flight;
+    {
+      const std::lock_guard lock(mutex_);
+      flight = board(landing);
+    }
+    tell(landing);
+    if (!flight) return;
+    const std::span<const domain::Key> keys = flight->keys;
+    const std::span<Answer> answers = flight->answers;
+    inner_.read(
+        keys, answers, {.deadline = clock_.now() + options_.timeout},
+        [this, flight = std::move(flight)](const std::string& detail) { landed(*flight, detail); });
+  }
+}
+
+// The next flight, if one is free and somebody still waits for it. Those who have gone are settled.
+std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
+  if (flights_ >= options_.max_flights || order_.empty()) return nullptr;
+  auto flight = std::make_shared<Flight>();
+  while (!order_.empty() && static_cast<int>(flight->keys.size()) < options_.max_batch) {
+    const auto it = queued_.find(order_.front());
+    auto passengers = std::move(it->second.passengers);
+    std::erase_if(passengers, [&](const Passenger& passenger) {
+      if (!passenger.waiter->gone()) return false;
+      if (!passenger.waiter->settled) {
+        passenger.waiter->detail = "the caller has gone";
+        settle(passenger.waiter, landing);
+      }
+      return true;
+    });
+    if (!passengers.empty()) {
+      flight->keys.push_back(std::move(order_.front()));
+      flight->passengers.push_back(std::move(passengers));
+    }
+    queued_.erase(it);
+    order_.pop_front();
+  }
+  if (flight->keys.empty()) return nullptr;
+  flight->answers.resize(flight->keys.size());
+  ++flights_;
+  return flight;
+}
+
+void Flights::landed(Flight& flight, const std::string& detail) {
+  Landing landing;
+  {
+    const std::lock_guard lock(mutex_);
+    --flights_;
+    for (std::size_t i = 0; i < flight.keys.size(); ++i) {
+      for (const Passenger& passenger : flight.passengers[i]) {
+        if (!detail.empty() && !passenger.waiter->settled) passenger.waiter->detail = detail;
+        answer(passenger, flight.answers[i], landing);
+      }
+    }
+  }
+  tell(landing);
+  launch();
+}
+
+void Flights::answer(const Passenger& passenger, const Answer& answer, Landing& landing) {
+  Waiter& waiter = *passenger.waiter;
+  if (waiter.settled) return;
+  Answer& slot = waiter.answers[passenger.index];
+  slot = answer;
+  if (passenger.joined && slot.outcome == Outcome::kHit) slot.outcome = Outcome::kCoalesced;
+  waiter.answered[passenger.index] = true;
+  if (--waiter.missing == 0) settle(passenger.waiter, landing);
+}
+
+// What is still missing failed. Nobody touches the spans afterwards.
+void Flights::settle(const std::shared_ptr<Waiter>& waiter, Landing& landing) {
+  for (std::size_t i = 0; waiter->missing > 0 && i < waiter->answered.size(); ++i) {
+    if (waiter->answered[i]) continue;
+    waiter->answers[i].outcome = Outcome::kTimeout;
+    --waiter->missing;
+  }
+  waiter->settled = true;
+  departures_.erase(waiter->departure);
+  landing.push_back(waiter);
+}
+
+// One timer for the earliest instant at which somebody gives up; it is left alone when that one is
+// answered, so that an answered read costs the timers nothing.
+void Flights::arm() {
+  if (departures_.empty()) return;
+  const domain::LocalTime first = departures_.begin()->first;
+  if (first >= armed_) return;
+  if (timer_ != 0) timers_.cancel(timer_);
+  armed_ = first;
+  timer_ = timers_.at(first, [this] { expire(); });
+}
+
+void Flights::expire() {
+  Landing landing;
+  {
+    const std::lock_guard lock(mutex_);
+    armed_ = domain::LocalTime::max();
+    timer_ = 0;
+    const domain::LocalTime now = clock_.now();
+    while (!departures_.empty() && departures_.begin()->first <= now) {
+      const std::shared_ptr<Waiter> waiter = departures_.begin()->second;
+      waiter->detail = fmt::format("{} did not answer in time", inner_.name());
+      settle(waiter, landing);
+    }
+    arm();
+  }
+  tell(landing);
+}
+
+void Flights::tell(Landing& landing) {
+  for (const auto& waiter : landing) waiter->done(std::move(waiter->detail));
+}
+
+}  // namespace stock::layers

@@ -1,0 +1,83 @@
+// Batches, coalesces and bounds the reads of a remote layer. What is waiting when a flight is free
+// goes with it, a key asked by many only once; there is no timer that a lone read would have to
+// wait for.
+//
+// A read never joins a flight that has left: the answer is from a statement sent after the read
+// arrived, so that a bound on its age means what it says. Every read is answered by its deadline or
+// the layer's timeout, whichever comes first, even if the layer never answers.
+//
+// Thread-safe; one mutex, never held while the layer or a caller is called. Outlives the reads
+// under way.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "stock/clock/local_clock.h"
+#include "stock/clock/timers.h"
+#include "stock/layers/layer.h"
+
+namespace stock::layers {
+
+class Flights final : public Layer {
+ public:
+  struct Options {
+    int max_flights = 4;  // reads of the layer under way at the same time
+    int max_batch = 256;  // keys in one of them
+    std::chrono::nanoseconds timeout = std::chrono::seconds(1);
+  };
+
+  Flights(Layer& inner, const clock::LocalClock& clock, clock::Timers& timers, Options options);
+  ~Flights() override;
+
+  [[nodiscard]] std::string_view name() const override { return inner_.name(); }
+  void read(std::span<const domain::Key> keys, std::span<Answer> answers,
+            const ReadContext& context, Done done) override;
+
+  // Keys waiting for a flight, and flights under way.
+  [[nodiscard]] int waiting() const;
+  [[nodiscard]] int under_way() const;
+
+ private:
+  struct Waiter;
+  struct Flight;
+  struct Passenger {  // one key of one waiter
+    std::shared_ptr<Waiter> waiter;
+    std::size_t index = 0;
+    bool joined = false;  // the key was waiting already
+  };
+  struct Queued {
+    std::vector<Passenger> passengers;
+  };
+  using Landing = std::vector<std::shared_ptr<Waiter>>;  // to be told, without the mutex
+  using Departures = std::multimap<domain::LocalTime, std::shared_ptr<Waiter>>;
+
+  void launch();
+  std::shared_ptr<Flight> board(Landing& landing);
+  void landed(Flight& flight, const std::string& detail);
+  void answer(const Passenger& passenger, const Answer& answer, Landing& landing);
+  void settle(const std::shared_ptr<Waiter>& waiter, Landing& landing);
+  void arm();
+  void expire();
+  static void tell(Landing& landing);
+
+  Layer& inner_;
+  const clock::LocalClock& clock_;
+  clock::Timers& timers_;
+  const Options options_;
+
+  mutable std::mutex mutex_;
+  absl::flat_hash_map<domain::Key, Queued> queued_;
+  std::deque<domain::Key> order_;  // the keys of queued_, oldest first
+  Departures departures_;          // unanswered waiters by the instant at which they give up
+  domain::LocalTime armed_ = domain::LocalTime::max();
+  clock::Timers::Id timer_ = 0;
+  int flights_ = 0;
+};
+
+}  // namespace stock::layers

@@ -1,0 +1,101 @@
+// Reading through the layers: asks them in order, judges what they say by the caller's requirement,
+// tells the faster ones what the slower ones knew, and keeps the trail.
+//
+// Asynchronous end to end: no caller's thread ever waits for a layer. What memory holds is answered
+// inline; the rest is finished on the thread of whichever layer answered last. Thread-safe;
+// outlives its reads.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "stock/clock/database_clock.h"
+#include "stock/clock/local_clock.h"
+#include "stock/domain/freshness.h"
+#include "stock/layers/layer.h"
+#include "stock/layers/ledger_identity.h"
+
+namespace stock::layers {
+
+// One layer's place in the path.
+struct Stage {
+  Layer* layer = nullptr;
+  Fillable* fill = nullptr;    // when it takes offers
+  bool authoritative = false;  // the ledger itself: serves fully consistent reads
+};
+
+// Counts what happens. Called on the threads of the read path; thread-safe and quick.
+class ReadObserver {
+ public:
+  virtual ~ReadObserver() = default;
+  // A stage (by its index) was visited by one read.
+  virtual void visited(std::size_t stage, const domain::Visit& visit) = 0;
+  // A level was answered from a stage.
+  virtual void answered(std::size_t stage, std::chrono::microseconds age) = 0;
+};
+
+// One read of distinct keys. The caller makes it, hands it to ReadPath::start() and keeps it alive
+// until finished() is called, once; then it owns all of it again.
+class Read {
+ public:
+  virtual ~Read() = default;
+  virtual void finished() = 0;
+
+  // In.
+  absl::InlinedVector<domain::Key, 1> keys;
+  domain::Requirement requirement;
+  ReadContext context;
+
+  // Out. When `status` is not OK, readings may be missing. UNAVAILABLE: no layer could answer
+  // within the bound; `oldest` is then the age of the best answer there was, if there was one for
+  // each key.
+  absl::Status status;
+  absl::InlinedVector<domain::Reading, 1> readings;  // one for one
+  std::optional<domain::Age> oldest;
+  bool bound_missed = false;  // allow_stale let something through
+  domain::LocalTime answered_at;
+  absl::InlinedVector<domain::Visit, 4> trail;  // in reading order
+
+ private:
+  friend class ReadPath;
+  enum class State : std::uint8_t { kOpen, kCandidate, kAnswered };  // candidate: too old, so far
+
+  absl::InlinedVector<State, 1> states_;
+  absl::InlinedVector<std::size_t, 4> stage_of_;  // of each key's reading
+  std::size_t open_ = 0;                          // keys without an answer
+  bool reopened_ = false;
+  domain::LocalTime asked_at_;
+  // What the layer being asked is given and fills in: the keys that are still open.
+  std::vector<domain::Key> asked_;
+  absl::InlinedVector<std::size_t, 1> asked_index_;
+  absl::InlinedVector<Answer, 1> answers_;
+};
+
+class ReadPath {
+ public:
+  ReadPath(std::vector<Stage> stages, const clock::LocalClock& clock,
+           const clock::DatabaseClock& database_clock, const LedgerIdentity& identity,
+           ReadObserver& observer);
+
+  void start(Read& read) const;
+
+  [[nodiscard]] const std::vector<Stage>& stages() const { return stages_; }
+
+ private:
+  void ask(Read& read, std::size_t stage) const;
+  void told(Read& read, std::size_t stage, std::string detail) const;
+  domain::Outcome judge(Read& read, std::size_t stage, std::size_t key, const Answer& answer) const;
+  void fill(Read& read, std::size_t stage) const;
+  bool reopen(Read& read) const;
+  void finish(Read& read) const;
+
+  const std::vector<Stage> stages_;
+  const clock::LocalClock& clock_;
+  const clock::DatabaseClock& database_clock_;
+  const LedgerIdentity& identity_;
+  ReadObserver& observer_;
+};
+
+}  // namespace stock::layers
