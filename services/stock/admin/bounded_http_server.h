@@ -1,0 +1,43 @@
+#pragma once
+
+// httplib's server with bounds on what a client can hold.
+//
+// As it comes, each connection keeps one of a few threads for as long as it likes: a handful of
+// idle ones, or one that sends a byte now and then, block everybody else. Here
+//   - a connection lives until its deadline at most, and carries one request;
+//   - connections are served at the same time, up to a limit; past it the oldest makes room: what
+//     it has asked already is answered, what it has yet to ask is not waited for;
+//   - file descriptors may have any number (httplib refuses those past FD_SETSIZE, which a process
+//     with many other connections reaches);
+//   - no other process can listen on the same port.
+
+#include <httplib.h>
+
+#include <chrono>
+
+namespace stock::admin {
+
+class Connections;
+
+class BoundedHttpServer final : public httplib::Server {
+ public:
+  struct Limits {
+    int connections;
+    std::chrono::milliseconds deadline;
+  };
+
+  explicit BoundedHttpServer(Limits limits);
+  ~BoundedHttpServer() override;
+
+  // Allows more connections to be waiting for acceptance than httplib does. After binding.
+  void widen_backlog();
+
+ private:
+  bool process_and_close_socket(socket_t socket) override;
+
+  const Limits limits_;
+  // Counts and owns the threads; httplib's task queue, which lives while it listens, borrows it.
+  const std::unique_ptr<Connections> connections_;
+};
+
+}  // namespace stock::admin

@@ -1,0 +1,68 @@
+#pragma once
+
+// The admin port: what machines ask of a process beside its work, over HTTP.
+//
+//   GET /metrics   what `metrics` returns, for Prometheus
+//   GET /healthz   200 while the process serves at all: restart it when this fails
+//   GET /readyz    200 or 503, one line per check: send it no traffic while this fails
+//   GET /          this list
+//
+// HEAD works wherever GET does; any other method gets 405, any other path 404. The binary owns the
+// server; what the functions use must outlive it. They are called on the server's threads, several
+// at a time, and must not wait: they tell what is known. One that throws makes its page a 500, and
+// nothing else fails. Slow and idle clients are cut off and never keep others from an answer.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace stock::admin {
+
+struct Check {
+  std::string name;
+  bool ok = false;
+  bool required = true;  // the others are told, but decide nothing
+  std::string detail;    // why it fails; one line
+};
+
+struct Options {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: any free one
+  std::function<std::string()> metrics;
+  std::function<std::vector<Check>()> checks;
+  // Connections at a time, each on a thread that lasts as long as it. Past this many, the oldest
+  // makes room for the newest.
+  int max_connections = 32;
+  // From a connection to the last byte of its answer.
+  std::chrono::milliseconds deadline = std::chrono::seconds(5);
+};
+
+class Server {
+ public:
+  explicit Server(Options options);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Serves when it returns. UNAVAILABLE with the address and the reason where it cannot listen.
+  // Once per Server.
+  absl::Status start();
+
+  // The port that is served, once started.
+  std::uint16_t port() const;
+
+  // Ends what is under way and returns when no thread of the server is left. Safe to repeat.
+  void stop();
+
+ private:
+  struct Running;
+  const Options options_;
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace stock::admin

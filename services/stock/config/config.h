@@ -1,0 +1,95 @@
+#pragma once
+
+// The configuration of one process: plain values, validated once, handed out by the binary.
+//
+// A flag wins over the environment, which wins over the file (TOML), which wins over the default.
+// What nobody knows, a key in the file or a STOCKD_ variable, is an error: a misspelled setting
+// must not silently be another one. No other room reads the environment, a flag or a file.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "stock/config/endpoints.h"
+
+namespace stock::config {
+
+// What each setting means, its limits and its default text are in settings.cc, once; the values
+// here are the defaults.
+struct Config {
+  using Duration = std::chrono::milliseconds;
+
+  // Serving
+  Address listen{.host = "127.0.0.1", .port = 7070};
+  Address admin_listen{.host = "127.0.0.1", .port = 7071};
+  std::string instance;  // never empty once loaded
+  std::int64_t max_message_bytes = 4 << 20;
+  std::int64_t max_concurrent_streams = 1000;
+  Duration max_connection_age = std::chrono::minutes(30);
+  Duration keepalive_time = std::chrono::seconds(60);
+  Duration drain_timeout = std::chrono::seconds(10);
+  std::string log_level = "info";
+
+  // Reading
+  std::vector<std::string> layers = {"memory", "redis", "replica", "primary"};  // as visited
+  Duration max_staleness = std::chrono::seconds(5);
+  std::int64_t read_batch = 256;
+  std::int64_t breaker_failures = 5;
+  Duration breaker_open = std::chrono::seconds(1);
+
+  // Memory
+  std::int64_t memory_capacity = 1'000'000;
+  std::int64_t memory_shards = 16;
+
+  // Redis
+  std::string redis_url;  // secret, as the other URLs; empty where there is none
+  Duration redis_ttl = std::chrono::minutes(10);
+  Duration redis_timeout = std::chrono::milliseconds(50);
+  std::int64_t redis_flights = 4;
+  std::int64_t redis_batch = 256;
+
+  // PostgreSQL
+  std::string primary_url;
+  std::string replica_url;
+  std::int64_t primary_connections = 4;
+  std::int64_t replica_connections = 4;
+  Duration primary_timeout = std::chrono::seconds(1);
+  Duration replica_timeout = std::chrono::milliseconds(500);
+  Duration heartbeat_interval = std::chrono::milliseconds(100);
+  Duration pulse_interval = std::chrono::milliseconds(250);
+
+  // Writing
+  std::int64_t write_batch = 256;
+  std::int64_t write_queue = 4096;
+  Duration write_timeout = std::chrono::seconds(5);
+
+  // Auditing
+  Duration audit_interval = std::chrono::seconds(1);
+  std::int64_t audit_keys = 200;
+
+  bool has_layer(std::string_view name) const;
+};
+
+using Environment = std::map<std::string, std::string, std::less<>>;
+
+// The process's own.
+Environment process_environment();
+
+struct Loaded {
+  // Set where the command line asked for a text (--help, --version, --print-config) instead of a
+  // service: print it on standard output and exit with success. `config` is then not meaningful.
+  std::optional<std::string> text;
+  Config config;
+};
+
+// `version` is what --version prints. An error lists every mistake, one per line, fit to be shown
+// to the person who made it; secrets are not in it.
+absl::StatusOr<Loaded> load(int argc, const char* const* argv, const Environment& environment,
+                            std::string_view version);
+
+}  // namespace stock::config
