@@ -1,0 +1,16 @@
+// Lets a libuv loop tell hiredis when its socket can be read or written.
+//
+// Used instead of the adapter that comes with hiredis 0.14, which ignores libuv's report of a
+// socket error: a connection that was reset, or refused a moment late, would never be noticed.
+#pragma once
+
+struct redisAsyncContext;
+struct uv_loop_s;
+
+namespace stock::redis {
+
+// Until `context` is freed, which may happen in any of its callbacks. Only on the loop's thread.
+// False when the socket cannot be watched.
+[[nodiscard]] bool watch_socket(uv_loop_s& loop, redisAsyncContext& context);
+
+}  // namespace stock::redis

@@ -1,0 +1,183 @@
+#include "stock/memory/memory_layer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace stock::memory {
+namespace {
+
+using domain::DatabaseTime;
+using domain::Key;
+using domain::Outcome;
+using domain::Reading;
+using layers::Answer;
+using std::chrono::microseconds;
+
+Key key_of(int n) { return {.sku = "SKU-" + std::to_string(n), .location = "berlin"}; }
+
+Reading reading_of(domain::Version version, int true_through_us = 0,
+                   domain::Incarnation incarnation = 1) {
+  Reading reading;
+  reading.exists = true;
+  reading.version = version;
+  reading.counts.on_hand = version * 10;
+  reading.true_through = DatabaseTime(microseconds(true_through_us));
+  reading.incarnation = incarnation;
+  return reading;
+}
+
+std::vector<Answer> ask(layers::Layer& layer, const std::vector<Key>& keys) {
+  std::vector<Answer> answers(keys.size());
+  int done = 0;
+  layer.read(keys, answers, {}, [&](const std::string& detail) {
+    ++done;
+    EXPECT_EQ(detail, "");
+  });
+  EXPECT_EQ(done, 1);
+  return answers;
+}
+
+void offer(layers::Fillable& layer, const Key& key, const Reading& reading) {
+  layer.offer({&key, 1}, {&reading, 1});
+}
+
+domain::Version version_in(layers::Layer& layer, const Key& key) {
+  const Answer answer = ask(layer, {key})[0];
+  return answer.outcome == Outcome::kHit ? answer.reading.version : -1;
+}
+
+TEST(MemoryLayer, answers_what_it_was_offered_and_misses_the_rest) {
+  MemoryLayer memory({.capacity = 10});
+  const std::vector<Key> keys = {key_of(1), key_of(2), key_of(3)};
+  memory.offer(std::vector{key_of(1), key_of(3)}, std::vector{reading_of(5), reading_of(7)});
+  std::vector<Answer> answers = ask(memory, keys);
+  EXPECT_EQ(answers[0].outcome, Outcome::kHit);
+  EXPECT_EQ(answers[0].reading.version, 5);
+  EXPECT_EQ(answers[0].reading.counts.on_hand, 50);
+  EXPECT_EQ(answers[1].outcome, Outcome::kMiss);
+  EXPECT_EQ(answers[2].reading.version, 7);
+  EXPECT_EQ(memory.name(), "memory");
+}
+
+TEST(MemoryLayer, keeps_the_same_sku_at_two_locations_apart) {
+  MemoryLayer memory({.capacity = 10});
+  const Key berlin{.sku = "A", .location = "berlin"};
+  const Key paris{.sku = "A", .location = "paris"};
+  offer(memory, berlin, reading_of(1));
+  EXPECT_EQ(version_in(memory, paris), -1);
+  offer(memory, paris, reading_of(2));
+  EXPECT_EQ(version_in(memory, berlin), 1);
+}
+
+TEST(MemoryLayer, holds_absence_like_any_other_copy) {
+  MemoryLayer memory({.capacity = 10});
+  offer(memory, key_of(1), Reading());
+  const Answer answer = ask(memory, {key_of(1)})[0];
+  EXPECT_EQ(answer.outcome, Outcome::kHit);
+  EXPECT_FALSE(answer.reading.exists);
+}
+
+TEST(MemoryLayer, a_copy_of_a_lower_version_replaces_nothing) {
+  MemoryLayer memory({.capacity = 10});
+  offer(memory, key_of(1), reading_of(5, 100));
+  offer(memory, key_of(1), reading_of(4, 200));
+  EXPECT_EQ(version_in(memory, key_of(1)), 5);
+  offer(memory, key_of(1), reading_of(6, 50));
+  EXPECT_EQ(version_in(memory, key_of(1)), 6);
+}
+
+TEST(MemoryLayer, a_copy_of_the_same_version_replaces_only_one_with_an_earlier_date) {
+  MemoryLayer memory({.capacity = 10});
+  const auto date = [&] {
+    return ask(memory, {key_of(1)})[0].reading.true_through.time_since_epoch();
+  };
+  offer(memory, key_of(1), reading_of(5, 100));
+  offer(memory, key_of(1), reading_of(5, 99));
+  EXPECT_EQ(date(), microseconds(100));
+  offer(memory, key_of(1), reading_of(5, 101));
+  EXPECT_EQ(date(), microseconds(101));
+}
+
+TEST(MemoryLayer, a_copy_of_another_incarnation_replaces_whatever_is_held) {
+  MemoryLayer memory({.capacity = 10});
+  offer(memory, key_of(1), reading_of(5, 100, /*incarnation=*/1));
+  offer(memory, key_of(1), reading_of(2, 50, /*incarnation=*/2));
+  EXPECT_EQ(version_in(memory, key_of(1)), 2);
+}
+
+TEST(MemoryLayer, holds_exactly_its_capacity_however_it_is_split) {
+  for (const std::size_t capacity : {1, 63, 64, 129, 1000, 5000}) {
+    SCOPED_TRACE(capacity);
+    MemoryLayer memory({.capacity = capacity, .shards = 7});
+    EXPECT_EQ(memory.stats().capacity, capacity);
+    const int offers = static_cast<int>(capacity) * 4;
+    for (int n = 0; n < offers; ++n) offer(memory, key_of(n), reading_of(1));
+    const MemoryStats stats = memory.stats();
+    EXPECT_EQ(stats.entries, capacity);
+    EXPECT_EQ(stats.evictions, offers - capacity);
+  }
+}
+
+TEST(MemoryLayer, a_read_saves_a_key_from_eviction_and_a_look_beside_does_not) {
+  MemoryLayer memory({.capacity = 2});
+  PeekLayer beside(memory);
+  for (const int n : {1, 2}) offer(memory, key_of(n), reading_of(n));
+  EXPECT_EQ(version_in(beside, key_of(1)), 1);
+  offer(memory, key_of(3), reading_of(3));
+  EXPECT_EQ(version_in(beside, key_of(1)), -1);
+
+  EXPECT_EQ(version_in(memory, key_of(2)), 2);
+  offer(memory, key_of(4), reading_of(4));
+  EXPECT_EQ(version_in(beside, key_of(2)), 2);
+  EXPECT_EQ(version_in(beside, key_of(3)), -1);
+  EXPECT_EQ(beside.name(), "memory");
+}
+
+TEST(MemoryLayer, forgets_everything_when_cleared) {
+  MemoryLayer memory({.capacity = 1000});
+  for (int n = 0; n < 1000; ++n) offer(memory, key_of(n), reading_of(1));
+  memory.clear();
+  EXPECT_EQ(memory.stats().entries, 0U);
+  EXPECT_EQ(version_in(memory, key_of(1)), -1);
+}
+
+// Counts and version are written from one number, so a torn copy would show.
+TEST(MemoryLayer, threads_see_whole_copies_whose_versions_only_rise) {
+  constexpr int kKeys = 300;
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 20'000;
+  MemoryLayer memory({.capacity = 256, .shards = 4});
+  PeekLayer beside(memory);
+  std::atomic<domain::Version> version{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(t);
+      for (int round = 0; round < kRounds; ++round) {
+        const Key key = key_of(static_cast<int>(random() % kKeys));
+        const Answer answer =
+            ask(round % 8 == 0 ? static_cast<layers::Layer&>(beside) : memory, {key})[0];
+        if (answer.found()) {
+          ASSERT_EQ(answer.reading.counts.on_hand, answer.reading.version * 10);
+        } else {
+          offer(memory, key, reading_of(version.fetch_add(1) + 1));
+        }
+        if (round % 5'000 == 4'999) memory.clear();
+        if (round % 100 == 0) {
+          ASSERT_LE(memory.stats().entries, 256U);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace stock::memory
