@@ -1,0 +1,67 @@
+#include "stock/postgres/asker.h"
+
+#include <algorithm>
+
+#include "stock/postgres/connection.h"
+
+namespace stock::postgres {
+namespace {
+
+struct Stamp {
+  domain::DatabaseTime now;
+  bool in_recovery = false;
+  domain::HeartbeatNumber heartbeat = 0;
+  domain::DatabaseTime heartbeat_stamp;
+  domain::Incarnation heartbeat_incarnation = 0;
+  domain::Incarnation incarnation = 0;
+};
+
+// The first row in practice; no order is promised without ORDER BY.
+pqxx::row dating_row(const pqxx::result& rows) {
+  return *std::find_if(rows.begin(), rows.end(),
+                       [](const pqxx::row& row) { return number(row[0]) == 0; });
+}
+
+Stamp read_stamp(const pqxx::row& row) {
+  return {.now = time(row[1]),
+          .in_recovery = flag(row[2]),
+          .heartbeat = number(row[3]),
+          .heartbeat_stamp = time(row[4]),
+          .heartbeat_incarnation = static_cast<domain::Incarnation>(number(row[5])),
+          .incarnation = static_cast<domain::Incarnation>(number(row[6]))};
+}
+
+}  // namespace
+
+absl::Status Asker::ask(Session& session, const Statement& statement,
+                        const std::vector<std::string>& parameters, Read read) const {
+  return session.run([&](Connection& connection) -> absl::Status {
+    pqxx::nontransaction transaction(connection.pq());
+    const domain::LocalTime sent = knowledge_.local.now();
+    const pqxx::result rows = connection.exec(transaction, statement, parameters);
+    const domain::LocalTime received = knowledge_.local.now();
+    const Stamp stamp = read_stamp(dating_row(rows));
+
+    if (role_ == Role::kReplica) {
+      if (stamp.heartbeat == 0) {
+        return absl::UnavailableError("no heartbeat of the ledger has reached this database yet");
+      }
+      knowledge_.identity.standby_says(stamp.heartbeat_incarnation);
+      read({stamp.heartbeat_stamp, stamp.heartbeat_incarnation, stamp.heartbeat}, rows);
+      return absl::OkStatus();
+    }
+    if (stamp.in_recovery) {
+      connection.reject();
+      return absl::UnavailableError("the database called primary is a standby");
+    }
+    knowledge_.clock.measured(sent, stamp.now, received);
+    if (stamp.incarnation == 0) {
+      return absl::UnavailableError("the ledger's incarnation has not begun yet");
+    }
+    knowledge_.identity.primary_says(stamp.incarnation);
+    read({stamp.now, stamp.incarnation, stamp.heartbeat}, rows);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace stock::postgres

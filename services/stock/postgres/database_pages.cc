@@ -1,0 +1,134 @@
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stock/postgres/answer_once.h"
+#include "stock/postgres/connection.h"
+#include "stock/postgres/database_layer.h"
+#include "stock/postgres/rows.h"
+#include "stock/postgres/sql.h"
+
+namespace stock::postgres {
+namespace {
+
+using layers::LevelPage;
+using layers::LevelQuery;
+using layers::LocationPage;
+using layers::LocationQuery;
+using layers::MovementPage;
+using layers::MovementQuery;
+
+// One more than asked for tells whether there is more.
+std::string one_more(std::int32_t limit) { return std::to_string(std::int64_t{limit} + 1); }
+
+// The greatest text that can begin with `prefix`: the last character there is, as often as a name
+// has room for it.
+std::string last_with_prefix(std::string prefix) {
+  while (prefix.size() < 2 * domain::kMaxNameBytes) prefix += "\U0010FFFF";
+  return prefix;
+}
+
+// For each kind of page: its statement, the parameters of a query, and what one row adds.
+
+const Statement& statement(const LevelQuery&, Role role) { return sql::level_page(role); }
+
+std::vector<std::string> parameters(const LevelQuery& query) {
+  const bool all = query.location.empty();
+  return {std::max(query.location, query.after.location),
+          all ? last_with_prefix("") : query.location,
+          query.sku_prefix,
+          last_with_prefix(query.sku_prefix),
+          query.after.location,
+          query.after.sku,
+          one_more(query.limit)};
+}
+
+void add(LevelPage& page, const LevelQuery&, const pqxx::row& row, const Dating& dating) {
+  page.readings.push_back(reading(row, dating));
+  page.keys.push_back(key(row, 9));
+}
+
+const Statement& statement(const MovementQuery&, Role role) { return sql::movement_page(role); }
+
+std::vector<std::string> parameters(const MovementQuery& query) {
+  const domain::Version before =
+      query.before == 0 ? std::numeric_limits<domain::Version>::max() : query.before;
+  return {query.key.sku, query.key.location, std::to_string(before), one_more(query.limit)};
+}
+
+void add(MovementPage& page, const MovementQuery& query, const pqxx::row& row, const Dating&) {
+  domain::Movement& movement = page.movements.emplace_back();
+  movement.key = query.key;
+  movement.version = number(row[1]);
+  movement.committed_at = time(row[2]);
+  movement.delta = counts(row, 3);
+  movement.after = counts(row, 8);
+  movement.deleted = flag(row[13]);
+  movement.kind = domain::parse_kind(text(row[14])).value_or(domain::MovementKind::kDirect);
+  movement.reason = text(row[15]);
+  movement.reference = text(row[16]);
+  movement.actor = text(row[17]);
+  movement.request = domain::parse_uuid(text(row[18]));
+}
+
+const Statement& statement(const LocationQuery&, Role role) { return sql::location_page(role); }
+
+std::vector<std::string> parameters(const LocationQuery& query) {
+  return {query.after, query.id, query.id.empty() ? last_with_prefix("") : query.id,
+          one_more(query.limit)};
+}
+
+void add(LocationPage& page, const LocationQuery&, const pqxx::row& row, const Dating&) {
+  page.locations.push_back({.id = std::string(text(row[7])),
+                            .display_name = std::string(text(row[8])),
+                            .created_at = time(row[1])});
+}
+
+template <typename Page, typename Query>
+absl::StatusOr<Page> ask_page(const Asker& asker, Session& session, const Query& query) {
+  Page page;
+  const absl::Status status = asker.ask(session, statement(query, asker.role()), parameters(query),
+                                        [&](const Dating& dating, const pqxx::result& rows) {
+                                          page.true_through = dating.true_through;
+                                          for (const pqxx::row& row : rows) {
+                                            const std::int64_t position = number(row[0]);
+                                            if (position > query.limit) page.more = true;
+                                            if (position > 0 && position <= query.limit)
+                                              add(page, query, row, dating);
+                                          }
+                                        });
+  if (!status.ok()) return status;
+  return page;
+}
+
+}  // namespace
+
+template <typename Page, typename Query>
+void DatabaseLayer::page(Query query, const layers::ReadContext& context,
+                         layers::PageDone<Page> done) {
+  const auto answer = AnswerOnce<Page>::by(timers_, context.deadline, std::move(done));
+  pool_.submit(context.deadline, [asker = asker_, query = std::move(query),
+                                  answer](absl::StatusOr<Session*> session) {
+    if (answer->given()) return;
+    (*answer)(session.ok() ? ask_page<Page>(asker, **session, query) : session.status());
+  });
+}
+
+void DatabaseLayer::levels(LevelQuery query, const layers::ReadContext& context,
+                           layers::PageDone<LevelPage> done) {
+  page<LevelPage>(std::move(query), context, std::move(done));
+}
+
+void DatabaseLayer::movements(MovementQuery query, const layers::ReadContext& context,
+                              layers::PageDone<MovementPage> done) {
+  page<MovementPage>(std::move(query), context, std::move(done));
+}
+
+void DatabaseLayer::locations(LocationQuery query, const layers::ReadContext& context,
+                              layers::PageDone<LocationPage> done) {
+  page<LocationPage>(std::move(query), context, std::move(done));
+}
+
+}  // namespace stock::postgres

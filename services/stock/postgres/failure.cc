@@ -1,0 +1,84 @@
+#include "stock/postgres/failure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <pqxx/except>
+#include <string>
+#include <string_view>
+
+namespace stock::postgres {
+namespace {
+
+bool in_class(std::string_view state, std::string_view prefix) { return state.starts_with(prefix); }
+
+absl::StatusCode code_of(std::string_view state) {
+  if (state == "57014") return absl::StatusCode::kDeadlineExceeded;  // statement_timeout
+  if (state == "23505" || state == "55P03" || in_class(state, "40")) {
+    return absl::StatusCode::kAborted;  // unique key, lock_timeout, deadlock and serialization
+  }
+  if (in_class(state, "22") || in_class(state, "23")) return absl::StatusCode::kInvalidArgument;
+  // Lost, out of resources, shutting down, starting up; 25006 and 0A000: on a standby, which cannot
+  // write nor read unlogged tables.
+  if (state.empty() || in_class(state, "08") || in_class(state, "53") || in_class(state, "57P") ||
+      in_class(state, "25P") || state == "25006" || state == "0A000") {
+    return absl::StatusCode::kUnavailable;
+  }
+  if (in_class(state, "42") || in_class(state, "3F") || in_class(state, "3D") ||
+      in_class(state, "28")) {
+    return absl::StatusCode::kFailedPrecondition;
+  }
+  return absl::StatusCode::kInternal;
+}
+
+// A statement that the session has lost (26000) or whose tables have changed under it (0A000) is
+// prepared anew in a new session.
+bool leaves_unfit(std::string_view state) {
+  return state.empty() || in_class(state, "08") || in_class(state, "57P") ||
+         in_class(state, "25") || in_class(state, "26") || state == "0A000";
+}
+
+// Only a standby refuses to write (25006), or to read what is UNLOGGED.
+bool is_of_a_standby(std::string_view state, std::string_view message) {
+  return state == "25006" || (state == "0A000" && message.find("recovery") != message.npos);
+}
+
+// libpq's messages have several lines, the first with a severity; one line repeats our statement.
+std::string in_short(std::string text) {
+  constexpr std::string_view kSeverity = "ERROR:  ";
+  if (text.starts_with(kSeverity)) text.erase(0, kSeverity.size());
+  text.erase(std::min(text.find("\nLINE "), text.size()));
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+absl::Status sql_status(const pqxx::sql_error& error) {
+  const std::string message = in_short(error.what());
+  if (is_of_a_standby(error.sqlstate(), message)) {
+    return absl::UnavailableError(
+        fmt::format("the database called primary is a standby ({})", message));
+  }
+  return {code_of(error.sqlstate()), message};
+}
+
+}  // namespace
+
+Failure current_failure() {
+  try {
+    throw;
+  } catch (const pqxx::broken_connection& e) {
+    return {absl::UnavailableError(in_short(e.what())), true};
+  } catch (const pqxx::in_doubt_error& e) {
+    return {absl::UnavailableError(in_short(e.what())), true};
+  } catch (const pqxx::transaction_rollback& e) {
+    return {absl::AbortedError(in_short(e.what())), false};
+  } catch (const pqxx::sql_error& e) {
+    return {sql_status(e), leaves_unfit(e.sqlstate())};
+  } catch (const std::exception& e) {
+    return {absl::InternalError(in_short(e.what())), true};
+  }
+}
+
+}  // namespace stock::postgres

@@ -1,0 +1,152 @@
+#include "stock/postgres/heart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "stock/postgres/connection.h"
+#include "stock/postgres/sql.h"
+
+namespace stock::postgres {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// The advisory lock of whoever leads: "stockwit".
+constexpr std::int64_t kLeadLock = 0x73746f636b776974;
+constexpr seconds kHeartbeatsKept = std::chrono::minutes(15);
+constexpr seconds kPruneInterval(10);
+
+SessionOptions for_leading(const Heart::Options& options) {
+  SessionOptions session = options.session;
+  const milliseconds idle =
+      std::max({milliseconds(1000), 4 * options.pulse_interval, 4 * options.heartbeat_interval});
+  session.settings.emplace_back("idle_session_timeout", fmt::format("{}ms", idle.count()));
+  // A heartbeat does not wait for standbys: it is what they are measured by.
+  session.settings.emplace_back("synchronous_commit", "local");
+  return session;
+}
+
+// 63 bits, because the database has no unsigned numbers; never 0.
+std::int64_t random_incarnation() {
+  std::random_device device;
+  return std::uniform_int_distribution<std::int64_t>(1)(device);
+}
+
+}  // namespace
+
+Heart::Heart(Options options, Knowledge knowledge, clock::Timers& timers)
+    : options_(std::move(options)),
+      knowledge_(knowledge),
+      asker_(Role::kPrimary, knowledge),
+      session_(for_leading(options_), knowledge.local, timers),
+      thread_([this] { run(); }) {}
+
+Heart::~Heart() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_all();
+  session_.stop();
+  thread_.join();
+}
+
+Heart::State Heart::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void Heart::run() {
+  domain::LocalTime pulse_at{};
+  domain::LocalTime beat_at{};
+  do {
+    const domain::LocalTime now = knowledge_.local.now();
+    const bool pulse_is_due = now >= pulse_at;
+    absl::Status status;
+    if (pulse_is_due && !leads()) status.Update(seek_lead());
+    if (leads() && now >= beat_at) {
+      beat_at = now + options_.heartbeat_interval;
+      status.Update(beat());
+    }
+    if (pulse_is_due) {
+      pulse_at = now + options_.pulse_interval;
+      status.Update(pulse());
+    }
+    report(status);
+  } while (sleep_until(leads() ? std::min(pulse_at, beat_at) : pulse_at));
+}
+
+// False when there is nothing more to wake up for.
+bool Heart::sleep_until(domain::LocalTime when) {
+  std::unique_lock lock(mutex_);
+  return !stop_.wait_for(lock, when - knowledge_.local.now(), [this] { return stopping_; });
+}
+
+bool Heart::leads() const { return session_.connected() && session_.connections() == leads_on_; }
+
+absl::Status Heart::seek_lead() {
+  return session_.run([&](Connection& connection) {
+    pqxx::nontransaction transaction(connection.pq());
+    const pqxx::result result =
+        connection.exec(transaction, sql::try_lead(), {std::to_string(kLeadLock)});
+    if (flag(result[0][0])) leads_on_ = session_.connections();
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Heart::pulse() {
+  return asker_.ask(session_, sql::pulse(), {}, [](const Dating&, const pqxx::result&) {});
+}
+
+absl::Status Heart::beat() {
+  return session_.use([this](Connection& connection) {
+    if (!write_heartbeat(connection)) {
+      begin_incarnation(connection);
+      write_heartbeat(connection);
+    }
+    if (const domain::LocalTime now = knowledge_.local.now(); now >= prune_at_) {
+      prune_at_ = now + kPruneInterval;
+      prune(connection);
+    }
+    return absl::OkStatus();
+  });
+}
+
+// False while there is no incarnation.
+bool Heart::write_heartbeat(Connection& connection) {
+  pqxx::nontransaction transaction(connection.pq());
+  const pqxx::result result = connection.exec(transaction, sql::beat());
+  if (result.empty()) return false;
+  heartbeat_ = number(result[0][0]);
+  return true;
+}
+
+void Heart::begin_incarnation(Connection& connection) {
+  pqxx::nontransaction transaction(connection.pq());
+  connection.exec(transaction, sql::begin_incarnation(), {std::to_string(random_incarnation())});
+}
+
+void Heart::prune(Connection& connection) {
+  pqxx::nontransaction transaction(connection.pq());
+  connection.exec(transaction, sql::prune_heartbeats(), {std::to_string(kHeartbeatsKept.count())});
+}
+
+void Heart::report(const absl::Status& status) {
+  State now{.leads = leads(),
+            .primary_reachable = session_.connected(),
+            .error = std::string(status.message()),
+            .heartbeat = heartbeat_};
+  bool changed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = now.leads != state_.leads || now.primary_reachable != state_.primary_reachable;
+    state_ = now;
+  }
+  if (changed && options_.on_change) options_.on_change(now);
+}
+
+}  // namespace stock::postgres

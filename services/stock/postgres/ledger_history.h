@@ -1,0 +1,28 @@
+// The ledger's history, as the auditor reads it.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "stock/drift/history.h"
+#include "stock/postgres/asker.h"
+#include "stock/postgres/session.h"
+
+namespace stock::postgres {
+
+class LedgerHistory final : public drift::HistorySource {
+ public:
+  // `session` is to the primary, and nobody else's.
+  LedgerHistory(Session& session, Knowledge knowledge)
+      : session_(session), asker_(Role::kPrimary, knowledge) {}
+
+  absl::StatusOr<std::vector<drift::KeyHistory>> histories(
+      std::span<const drift::HistoryQuestion> questions) override;
+  absl::StatusOr<std::vector<domain::Key>> keys_after(const domain::Key& after, int limit) override;
+
+ private:
+  Session& session_;
+  const Asker asker_;
+};
+
+}  // namespace stock::postgres

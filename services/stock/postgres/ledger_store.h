@@ -1,0 +1,31 @@
+// The write path's transactions, on a session of their own.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "stock/ledger/store.h"
+#include "stock/postgres/session.h"
+
+namespace stock::postgres {
+
+class LedgerStore final : public ledger::Store {
+ public:
+  // What a session for writing adds to the options of any session: how long to wait for others'
+  // locks, and how long the server keeps ours when it no longer hears from us.
+  static SessionOptions for_writing(SessionOptions options);
+
+  // `session` is to the primary, and nobody else's. It outlives the store, which outlives its
+  // transactions.
+  explicit LedgerStore(Session& session) : session_(session) {}
+
+  // INTERNAL while another one is open.
+  absl::StatusOr<std::unique_ptr<ledger::Transaction>> begin() override;
+
+ private:
+  Session& session_;
+  bool open_ = false;
+};
+
+}  // namespace stock::postgres

@@ -1,0 +1,28 @@
+// Result rows as values of the domain.
+#pragma once
+
+#include "stock/domain/key.h"
+#include "stock/domain/movement.h"
+#include "stock/domain/reading.h"
+#include "stock/postgres/asker.h"
+#include "stock/postgres/connection.h"
+
+namespace stock::postgres {
+
+// position, exists, version, as_of, five counts
+inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
+  return {.exists = flag(row[1]),
+          .version = number(row[2]),
+          .counts = counts(row, 4),
+          .as_of = time(row[3]),
+          .true_through = dating.true_through,
+          .incarnation = dating.incarnation,
+          .heartbeat = dating.heartbeat,
+          .layer = {}};
+}
+
+inline domain::Key key(const pqxx::row& row, int first) {
+  return {std::string(text(row[first])), std::string(text(row[first + 1]))};
+}
+
+}  // namespace stock::postgres

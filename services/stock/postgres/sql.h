@@ -1,0 +1,72 @@
+// All SQL of the service; its text is in sql_reading.cc and sql_ledger.cc. Parameters are numbered
+// as they are named here; all travel as text.
+//
+// Instants travel as whole microseconds since the epoch. Where several rows are named by
+// parameters, each column is one array, and each row costs one index lookup, whatever the planner
+// believes of the tables: LATERAL with LIMIT 1 leaves it no choice.
+#pragma once
+
+#include "stock/postgres/asker.h"
+#include "stock/postgres/statement.h"
+
+namespace stock::postgres::sql {
+
+// Dated statements, for an Asker of that role. Their first row is (0, clock, is standby, heartbeat,
+// its stamp, its incarnation, the primary's incarnation); the others begin with 1, 2, 3...
+
+// skus, locations -> position, exists, version, as_of, five counts
+const Statement& levels_of_keys(Role role);
+// from location, to location, from SKU, to SKU, after location, after SKU, limit
+//   -> position, exists, version, as_of, five counts, sku, location
+const Statement& level_page(Role role);
+// sku, location, below version, limit
+//   -> position, version, committed at, five deltas, five counts, is deleted, kind, reason,
+//      reference, actor, request
+const Statement& movement_page(Role role);
+// after, from, to, limit -> position, created at, five NULLs, id, display name
+const Statement& location_page(Role role);
+// Nothing but the first row.
+const Statement& pulse();
+// skus, locations; and as many positions of keys, skus, locations and versions to look for
+//   -> position of the key, is newest, version, exists, committed at, five counts
+const Statement& histories();
+// after SKU, after location, limit -> position, six NULLs, sku, location
+const Statement& keys_after();
+
+// Writing, within a transaction, in this order:
+
+// skus, locations -> position, version, five counts; of those that exist
+const Statement& lock_levels();
+// skus, locations -> position, newest version or 0, does the location exist
+const Statement& keys_without_level();
+// ids -> id, digest in hexadecimal, sku, location, version, five counts; in order of id and key;
+//   one row with NULLs where a request moved nothing
+const Statement& remembered_requests();
+// Movements: positions of their requests, skus, locations, versions, Effects, five deltas, five
+//   counts.
+// Requests: ids, digests, kinds, reasons, references, actors, arrays of skus, of locations and of
+//   versions.
+//   -> how many levels were updated, and how many created
+const Statement& persist();
+
+// What becomes of a level by one of its movements; those before the last one have none.
+enum class Effect { kNone = 0, kUpdates = 1, kCreates = 2 };
+
+// id, display name -> display name, created at; no row when somebody is just creating it
+const Statement& create_location();
+
+// The process that leads.
+
+// lock -> is it ours
+const Statement& try_lead();
+// id
+const Statement& begin_incarnation();
+// -> number; no row while there is no incarnation
+const Statement& beat();
+// age in seconds
+const Statement& prune_heartbeats();
+
+// -> the newest migration
+const Statement& newest_migration();
+
+}  // namespace stock::postgres::sql

@@ -1,0 +1,221 @@
+#include <fmt/format.h>
+
+#include "stock/postgres/sql.h"
+
+namespace stock::postgres::sql {
+namespace {
+
+std::string micros(std::string_view instant) {
+  return fmt::format("(extract(epoch FROM {}) * 1000000)::bigint", instant);
+}
+
+// When the transaction that wrote a row committed, where the server keeps that; else `otherwise`.
+std::string committed_at(std::string_view row, std::string_view otherwise) {
+  return micros(
+      fmt::format("coalesce(CASE WHEN current_setting('track_commit_timestamp') = 'on'"
+                  " THEN pg_xact_commit_timestamp({}.xmin) END, {})",
+                  row, otherwise));
+}
+
+// transaction_timestamp() is taken before the snapshot, so what the snapshot shows was still true
+// then; statement_timestamp() can be later than the snapshot. A standby cannot read the
+// incarnation, which is UNLOGGED. `padding`: for the columns that the statement has beyond these.
+std::string dating_row(Role role, std::string_view padding) {
+  return fmt::format(
+      R"(
+SELECT 0::bigint, {now}, pg_is_in_recovery()::int::bigint,
+       heartbeat.number, {stamp}, heartbeat.incarnation, {incarnation}{padding}
+FROM (VALUES (1)) AS one
+LEFT JOIN (SELECT * FROM stock.heartbeat ORDER BY number DESC LIMIT 1) AS heartbeat ON true
+)",
+      fmt::arg("now", micros("transaction_timestamp()")),
+      fmt::arg("stamp", micros("heartbeat.stamp")),
+      fmt::arg("incarnation",
+               role == Role::kPrimary ? "(SELECT id FROM stock.incarnation)" : "NULL::bigint"),
+      fmt::arg("padding", padding));
+}
+
+// One for each role: a statement's address is its identity.
+struct PerRole {
+  template <typename Make>
+  explicit PerRole(Make make) : primary(make(Role::kPrimary)), replica(make(Role::kReplica)) {}
+  [[nodiscard]] const Statement& of(Role role) const {
+    return role == Role::kPrimary ? primary : replica;
+  }
+  Statement primary;
+  Statement replica;
+};
+
+Statement make_levels_of_keys(Role role) {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT key.position, (level.version IS NOT NULL)::int,
+       coalesce(level.version, tombstone.version, 0), coalesce(level.as_of, tombstone.as_of, 0),
+       on_hand, reserved, committed, safety_stock, backorder_limit
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
+LEFT JOIN LATERAL (
+  SELECT version, {level_as_of} AS as_of,
+         on_hand, reserved, committed, safety_stock, backorder_limit
+  FROM stock.level WHERE sku = key.sku AND location = key.location
+  LIMIT 1) AS level ON true
+LEFT JOIN LATERAL (
+  SELECT version, {movement_as_of} AS as_of
+  FROM stock.movement
+  WHERE level.version IS NULL AND sku = key.sku AND location = key.location
+  ORDER BY version DESC LIMIT 1) AS tombstone ON true)";
+  return {"levels_of_keys",
+          fmt::format(kText, fmt::arg("dating", dating_row(role, ", NULL::bigint, NULL::bigint")),
+                      fmt::arg("level_as_of", committed_at("level", "changed_at")),
+                      fmt::arg("movement_as_of", committed_at("movement", "at")))};
+}
+
+// Location by location, each a range of the index on (location, sku).
+Statement make_level_page(Role role) {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT row_number() OVER (ORDER BY location, sku), 1, version, as_of,
+       on_hand, reserved, committed, safety_stock, backorder_limit, sku, location
+FROM (
+  SELECT level.*
+  FROM stock.location AS place
+  CROSS JOIN LATERAL (
+    SELECT version, {as_of} AS as_of,
+           on_hand, reserved, committed, safety_stock, backorder_limit, sku, location
+    FROM stock.level
+    WHERE location = place.id AND sku >= $3::text AND sku <= $4::text
+      AND (location, sku) > ($5::text, $6::text)
+    ORDER BY sku LIMIT $7::bigint) AS level
+  WHERE place.id >= $1::text AND place.id <= $2::text
+  ORDER BY place.id, level.sku LIMIT $7::bigint) AS page
+ORDER BY 1)";
+  return {"level_page",
+          fmt::format(kText,
+                      fmt::arg("dating", dating_row(role,
+                                                    ", NULL::bigint, NULL::bigint, NULL::text,"
+                                                    " NULL::text")),
+                      fmt::arg("as_of", committed_at("level", "changed_at")))};
+}
+
+Statement make_movement_page(Role role) {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT row_number() OVER (ORDER BY version DESC), version, committed_at,
+       on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
+       on_hand, reserved, committed, safety_stock, backorder_limit,
+       deleted::int, kind, reason, reference, actor, request::text
+FROM (
+  SELECT *, {committed_at} AS committed_at
+  FROM stock.movement
+  WHERE sku = $1::text AND location = $2::text AND version < $3::bigint
+  ORDER BY version DESC LIMIT $4::bigint) AS page
+ORDER BY 1)";
+  return {"movement_page",
+          fmt::format(kText,
+                      fmt::arg("dating", dating_row(role,
+                                                    ", NULL::bigint, NULL::bigint,"
+                                                    " NULL::bigint, NULL::bigint,"
+                                                    " NULL::bigint, NULL::bigint,"
+                                                    " NULL::bigint, NULL::text, NULL::text,"
+                                                    " NULL::text, NULL::text, NULL::text")),
+                      fmt::arg("committed_at", committed_at("movement", "at")))};
+}
+
+Statement make_location_page(Role role) {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT row_number() OVER (ORDER BY id), {created_at}, NULL, NULL, NULL, NULL, NULL,
+       id, display_name
+FROM (
+  SELECT * FROM stock.location WHERE id > $1::text AND id >= $2::text AND id <= $3::text
+  ORDER BY id LIMIT $4::bigint) AS page
+ORDER BY 1)";
+  return {"location_page",
+          fmt::format(kText, fmt::arg("dating", dating_row(role, ", NULL::text, NULL::text")),
+                      fmt::arg("created_at", micros("created_at")))};
+}
+
+Statement make_histories() {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT key.position, 1, movement.*
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
+CROSS JOIN LATERAL (
+  SELECT version, (NOT deleted)::int, {committed_at},
+         on_hand, reserved, committed, safety_stock, backorder_limit
+  FROM stock.movement WHERE sku = key.sku AND location = key.location
+  ORDER BY version DESC LIMIT 1) AS movement
+UNION ALL
+SELECT wanted.position, 0, movement.*
+FROM unnest($3::bigint[], $4::text[], $5::text[], $6::bigint[])
+  AS wanted (position, sku, location, version)
+CROSS JOIN LATERAL (
+  SELECT version, (NOT deleted)::int, {committed_at},
+         on_hand, reserved, committed, safety_stock, backorder_limit
+  FROM stock.movement WHERE sku = wanted.sku AND location = wanted.location
+    AND version BETWEEN wanted.version AND wanted.version + 1
+  LIMIT 2) AS movement)";
+  return {"histories", fmt::format(kText,
+                                   fmt::arg("dating", dating_row(Role::kPrimary,
+                                                                 ", NULL::bigint, NULL::bigint,"
+                                                                 " NULL::bigint")),
+                                   fmt::arg("committed_at", committed_at("movement", "at")))};
+}
+
+Statement make_keys_after() {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT row_number() OVER (ORDER BY sku, location), NULL, NULL, NULL, NULL, NULL, NULL,
+       sku, location
+FROM (
+  SELECT sku, location FROM stock.level WHERE (sku, location) > ($1::text, $2::text)
+  ORDER BY sku, location LIMIT $3::bigint) AS page
+ORDER BY 1)";
+  return {"keys_after",
+          fmt::format(kText,
+                      fmt::arg("dating", dating_row(Role::kPrimary, ", NULL::text, NULL::text")))};
+}
+
+}  // namespace
+
+const Statement& levels_of_keys(Role role) {
+  static const PerRole statements(make_levels_of_keys);
+  return statements.of(role);
+}
+
+const Statement& level_page(Role role) {
+  static const PerRole statements(make_level_page);
+  return statements.of(role);
+}
+
+const Statement& movement_page(Role role) {
+  static const PerRole statements(make_movement_page);
+  return statements.of(role);
+}
+
+const Statement& location_page(Role role) {
+  static const PerRole statements(make_location_page);
+  return statements.of(role);
+}
+
+const Statement& pulse() {
+  static const Statement statement{"pulse", dating_row(Role::kPrimary, "")};
+  return statement;
+}
+
+const Statement& histories() {
+  static const Statement statement = make_histories();
+  return statement;
+}
+
+const Statement& keys_after() {
+  static const Statement statement = make_keys_after();
+  return statement;
+}
+
+const Statement& newest_migration() {
+  static const Statement statement{
+      "newest_migration", "SELECT id FROM public.gorp_migrations ORDER BY id DESC LIMIT 1"};
+  return statement;
+}
+
+}  // namespace stock::postgres::sql

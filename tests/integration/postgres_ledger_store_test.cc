@@ -1,0 +1,268 @@
+#include <thread>
+
+#include "integration/postgres_world.h"
+#include "stock/postgres/ledger_store.h"
+
+namespace stock::postgres {
+namespace {
+
+using ledger::PlannedMovement;
+using ledger::Request;
+
+domain::Uuid uuid(std::uint8_t number) {
+  domain::Uuid id{};
+  id[15] = number;
+  return id;
+}
+
+Request request(std::uint8_t number) {
+  Request request;
+  request.id = uuid(number);
+  request.digest.fill(number);
+  request.kind = domain::MovementKind::kSet;
+  request.reason = "it's {a} \"reason\", \\ and more";
+  request.reference = "https://orders.example/1";
+  request.actor = "tests";
+  return request;
+}
+
+class PostgresLedgerStore : public PostgresTest {
+ protected:
+  void SetUp() override { sql("DELETE FROM stock.level; DELETE FROM stock.request"); }
+
+  // A store as another process would have it.
+  struct Writer {
+    Writer(World& world, SessionOptions options)
+        : session(LedgerStore::for_writing(std::move(options)), world.local, world.timers) {}
+    std::unique_ptr<ledger::Transaction> begin() {
+      auto transaction = store.begin();
+      EXPECT_TRUE(transaction.ok()) << transaction.status();
+      return transaction.ok() ? *std::move(transaction) : nullptr;
+    }
+    Session session;
+    LedgerStore store{session};
+  };
+
+  static absl::Status write(ledger::Transaction& transaction,
+                            const std::vector<PlannedMovement>& movements,
+                            const std::vector<Request>& requests) {
+    std::vector<const Request*> pointers;
+    for (const Request& request : requests) pointers.push_back(&request);
+    if (absl::Status status = transaction.persist(movements, pointers); !status.ok()) return status;
+    return transaction.commit();
+  }
+  // One request that sets on_hand from what is locked.
+  absl::Status set(Writer& writer, const Key& key, std::int64_t on_hand, std::uint8_t id) {
+    const auto transaction = writer.begin();
+    const std::vector<Key> keys = {key};
+    const auto locked = transaction->lock(keys);
+    if (!locked.ok()) return locked.status();
+    const ledger::LockedLevel& level = locked->at(key);
+    domain::Counts after = level.counts;
+    after.on_hand = on_hand;
+    return write(*transaction,
+                 {{.key = key,
+                   .version = level.version + 1,
+                   .before = level.counts,
+                   .after = after,
+                   .creates_level = !level.exists,
+                   .request = 0}},
+                 {request(id)});
+  }
+
+  Writer writer_{world_, options()};
+  Database db_ = database();
+};
+
+TEST_F(PostgresLedgerStore, new_and_existing_levels_are_written_with_their_movements) {
+  const Key existing{"existing", "main"};
+  const Key created{"n,e\"w\\ {NULL}", "main"};
+  sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('existing', 'main', 10)");
+  {
+    const auto transaction = writer_.begin();
+    const std::vector<Key> keys = {existing, created};
+    const auto locked = transaction->lock(keys);
+    ASSERT_TRUE(locked.ok()) << locked.status();
+    EXPECT_TRUE(locked->at(existing).exists);
+    EXPECT_EQ(locked->at(existing).counts.on_hand, 10);
+    const domain::Version version = locked->at(existing).version;
+    EXPECT_FALSE(locked->at(created).exists);
+    EXPECT_TRUE(locked->at(created).location_exists);
+    const auto movement = [](Key key, domain::Version version, std::int64_t before,
+                             std::int64_t after, bool creates, std::size_t request) {
+      return PlannedMovement{.key = std::move(key),
+                             .version = version,
+                             .before = {.on_hand = before},
+                             .after = {.on_hand = after},
+                             .creates_level = creates,
+                             .request = request};
+    };
+    const absl::Status status = write(
+        *transaction,
+        {movement(existing, version + 1, 10, 9, false, 0), movement(created, 1, 0, 5, true, 0),
+         movement(created, 2, 5, 7, false, 1), movement(existing, version + 2, 9, 8, false, 1)},
+        {request(1), request(2), request(3)});
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  EXPECT_EQ(db_.reading(existing).counts.on_hand, 8);
+  const domain::Reading reading = db_.reading(created);
+  EXPECT_EQ(reading.counts.on_hand, 7);
+  EXPECT_EQ(reading.version, 2);
+  const auto page = db_.movements(created);
+  ASSERT_TRUE(page.ok());
+  ASSERT_THAT(page->movements, SizeIs(2));
+  const domain::Movement& first = page->movements[1];
+  EXPECT_EQ(first.kind, domain::MovementKind::kSet);
+  EXPECT_EQ(first.reason, request(1).reason);
+  EXPECT_EQ(first.reference, request(1).reference);
+  EXPECT_EQ(first.actor, "tests");
+  EXPECT_EQ(first.request, uuid(1));
+  EXPECT_EQ(first.delta.on_hand, 5);
+  EXPECT_EQ(first.committed_at, reading.as_of);
+
+  const auto transaction = writer_.begin();
+  const std::vector<domain::Uuid> ids = {uuid(1), uuid(2), uuid(3), uuid(4)};
+  const auto remembered = transaction->remembered(ids);
+  ASSERT_TRUE(remembered.ok()) << remembered.status();
+  ASSERT_THAT(*remembered, SizeIs(3));
+  EXPECT_EQ(remembered->at(uuid(1)).digest, request(1).digest);
+  ASSERT_THAT(remembered->at(uuid(1)).levels, SizeIs(2));
+  EXPECT_EQ(remembered->at(uuid(1)).levels[0].key, existing);
+  EXPECT_EQ(remembered->at(uuid(1)).levels[0].counts.on_hand, 9);
+  EXPECT_EQ(remembered->at(uuid(1)).levels[1].key, created);
+  EXPECT_EQ(remembered->at(uuid(1)).levels[1].counts.on_hand, 5);
+  EXPECT_EQ(remembered->at(uuid(1)).levels[1].version, 1);
+  EXPECT_THAT(remembered->at(uuid(3)).levels, IsEmpty());
+  EXPECT_EQ(remembered->at(uuid(3)).digest, request(3).digest);
+}
+
+TEST_F(PostgresLedgerStore, no_movement_of_ours_is_taken_for_a_direct_change) {
+  ASSERT_TRUE(set(writer_, {"ours", "main"}, 3, 1).ok());
+  ASSERT_TRUE(set(writer_, {"ours", "main"}, 4, 2).ok());
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.movement WHERE sku = 'ours'"), 2);
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.movement"
+                         " WHERE sku = 'ours' AND kind = 'DIRECT'"),
+            0);
+}
+
+TEST_F(PostgresLedgerStore, a_tombstoned_key_continues_its_versions) {
+  sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('again', 'main', 1);"
+      "DELETE FROM stock.level WHERE sku = 'again'");
+  ASSERT_TRUE(set(writer_, {"again", "main"}, 6, 1).ok());
+  const domain::Reading reading = db_.reading({"again", "main"});
+  EXPECT_TRUE(reading.exists);
+  EXPECT_EQ(reading.version, 3);
+}
+
+TEST_F(PostgresLedgerStore, an_unknown_location_is_told_before_and_refused_after) {
+  const auto transaction = writer_.begin();
+  const std::vector<Key> keys = {{"a", "atlantis"}};
+  const auto locked = transaction->lock(keys);
+  ASSERT_TRUE(locked.ok()) << locked.status();
+  EXPECT_FALSE(locked->at(keys[0]).location_exists);
+  const absl::Status status = write(*transaction,
+                                    {{.key = keys[0],
+                                      .version = 1,
+                                      .before = {},
+                                      .after = {.on_hand = 1},
+                                      .creates_level = true,
+                                      .request = 0}},
+                                    {request(1)});
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+}
+
+TEST_F(PostgresLedgerStore, who_creates_a_level_second_is_aborted) {
+  Writer other(world_, options());
+  const std::vector<Key> keys = {{"race", "main"}};
+  const std::vector<PlannedMovement> movements = {{.key = keys[0],
+                                                   .version = 1,
+                                                   .before = {},
+                                                   .after = {.on_hand = 1},
+                                                   .creates_level = true,
+                                                   .request = 0}};
+  const auto first = writer_.begin();
+  const auto second = other.begin();
+  ASSERT_TRUE(first->lock(keys).ok());
+  ASSERT_TRUE(second->lock(keys).ok());
+  ASSERT_TRUE(write(*first, movements, {request(1)}).ok());
+  EXPECT_TRUE(absl::IsAborted(write(*second, movements, {request(2)})));
+}
+
+TEST_F(PostgresLedgerStore, a_request_is_applied_once) {
+  ASSERT_TRUE(set(writer_, {"once", "main"}, 1, 7).ok());
+  EXPECT_TRUE(absl::IsAborted(set(writer_, {"once", "main"}, 2, 7)));
+  EXPECT_EQ(db_.reading({"once", "main"}).counts.on_hand, 1);
+}
+
+TEST_F(PostgresLedgerStore, a_transaction_that_is_not_committed_leaves_nothing) {
+  const std::vector<Key> keys = {{"nothing", "main"}};
+  {
+    const auto transaction = writer_.begin();
+    ASSERT_TRUE(transaction->lock(keys).ok());
+    const Request asked = request(1);
+    const std::vector<const Request*> requests = {&asked};
+    const std::vector<PlannedMovement> movements = {{.key = keys[0],
+                                                     .version = 1,
+                                                     .before = {},
+                                                     .after = {.on_hand = 1},
+                                                     .creates_level = true,
+                                                     .request = 0}};
+    ASSERT_TRUE(transaction->persist(movements, requests).ok());
+    EXPECT_FALSE(writer_.store.begin().ok()) << "one at a time";
+  }
+  EXPECT_EQ(db_.reading(keys[0]).version, 0);
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.request"), 0);
+  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok()) << "the session goes on";
+}
+
+TEST_F(PostgresLedgerStore, a_lock_waits_and_then_shows_what_it_waited_for) {
+  sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('hot', 'main', 1)");
+  const std::vector<Key> keys = {{"hot", "main"}};
+  auto other = primary().connect();
+  other.exec("BEGIN; UPDATE stock.level SET on_hand = 2 WHERE sku = 'hot'");
+  const auto transaction = writer_.begin();
+  auto locked = std::async(std::launch::async, [&] { return transaction->lock(keys); });
+  ASSERT_TRUE(eventually(
+      [] { return sql().number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0; }));
+  other.exec("COMMIT");
+  const auto levels = locked.get();
+  ASSERT_TRUE(levels.ok()) << levels.status();
+  EXPECT_EQ(levels->at(keys[0]).counts.on_hand, 2);
+  EXPECT_EQ(levels->at(keys[0]).version, 2);
+}
+
+TEST_F(PostgresLedgerStore, a_lock_that_is_not_to_be_had_is_aborted) {
+  sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('held', 'main', 1)");
+  auto other = primary().connect();
+  other.exec("BEGIN; UPDATE stock.level SET on_hand = 2 WHERE sku = 'held'");
+  SessionOptions patient = options();
+  patient.statement_timeout = 20s;
+  patient.hang_limit = 30s;
+  Writer writer(world_, patient);
+  EXPECT_TRUE(absl::IsAborted(set(writer, {"held", "main"}, 3, 1)));
+}
+
+TEST_F(PostgresLedgerStore, a_connection_lost_before_the_commit_is_unavailable_and_remade) {
+  const std::vector<Key> keys = {{"lost", "main"}};
+  {
+    const auto transaction = writer_.begin();
+    ASSERT_TRUE(transaction->lock(keys).ok());
+    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'stock_writer'"
+        " AND state = 'idle in transaction'");
+    ASSERT_TRUE(eventually([] {
+      return sql().number(
+                 "SELECT count(*) FROM pg_stat_activity"
+                 " WHERE state = 'idle in transaction'") == 0;
+    }));
+    EXPECT_TRUE(absl::IsUnavailable(transaction->lock(keys).status()));
+    EXPECT_TRUE(absl::IsUnavailable(transaction->commit()));
+  }
+  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok());
+}
+
+TEST_F(PostgresLedgerStore, counts_that_the_ledger_does_not_take_are_an_invalid_argument) {
+  EXPECT_TRUE(absl::IsInvalidArgument(set(writer_, {"negative", "main"}, -1, 1)));
+}
+
+}  // namespace
+}  // namespace stock::postgres

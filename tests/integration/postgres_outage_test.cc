@@ -1,0 +1,120 @@
+#include "integration/postgres_world.h"
+#include "support/tcp_gate.h"
+
+namespace stock::postgres {
+namespace {
+
+class PostgresOutage : public PostgresTest {
+ protected:
+  static SessionOptions impatient(const std::string& url) {
+    SessionOptions options = session_options(url);
+    options.statement_timeout = 300ms;
+    options.hang_limit = 700ms;
+    return options;
+  }
+  Heart::Options heart_options() {
+    return {
+        .session = impatient(primary().url()), .heartbeat_interval = 20ms, .pulse_interval = 50ms};
+  }
+  static bool answers(Database& db) {
+    return db.read({{"A", "main"}}).answers[0].outcome == domain::Outcome::kHit;
+  }
+};
+
+TEST_F(PostgresOutage, a_silent_primary_is_answered_for_at_the_deadline) {
+  Database db(world_, Role::kPrimary, impatient(primary().url()), 1);
+  ASSERT_TRUE(answers(db));
+  primary().sigstop();
+  for (int i = 0; i < 3; ++i) {
+    const auto began = std::chrono::steady_clock::now();
+    const auto page = db.page<layers::LocationPage>(layers::LocationQuery{}, 200ms);
+    const auto took = std::chrono::steady_clock::now() - began;
+    EXPECT_FALSE(page.ok());
+    EXPECT_LT(took, 10s);
+    if (i == 0) {
+      EXPECT_TRUE(absl::IsDeadlineExceeded(page.status())) << page.status();
+      EXPECT_GE(took, 200ms);
+    }
+  }
+  EXPECT_TRUE(eventually([&] { return db.pool.stats().connections_up; }, ::testing::Eq(0u)))
+      << "the hung connection is cut";
+  primary().sigcont();
+  EXPECT_TRUE(eventually([&] { return answers(db); }));
+}
+
+TEST_F(PostgresOutage, a_pool_can_end_while_the_primary_is_silent) {
+  auto db = std::make_unique<Database>(world_, Role::kPrimary, options(), 2);
+  ASSERT_TRUE(answers(*db));
+  primary().sigstop();
+  std::promise<absl::Status> promise;
+  db->layer.locations(
+      {}, {}, [&](absl::StatusOr<layers::LocationPage> page) { promise.set_value(page.status()); });
+  EXPECT_TRUE(eventually([&] { return db->pool.stats().busy; }, ::testing::Eq(1u)));
+  db.reset();
+  EXPECT_FALSE(promise.get_future().get().ok());
+  primary().sigcont();
+}
+
+TEST_F(PostgresOutage, connections_that_were_cut_while_idle_are_replaced_before_use) {
+  support::TcpGate gate(primary().port());
+  std::string url = primary().url();
+  const std::string port = std::to_string(primary().port());
+  url.replace(url.find(port), port.size(), std::to_string(gate.port()));
+  Database db(world_, Role::kPrimary, impatient(url), 1);
+  ASSERT_TRUE(answers(db));
+  gate.reset_connections();
+  EXPECT_TRUE(eventually([&] { return gate.connections(); }, ::testing::Eq(0u)));
+  EXPECT_TRUE(answers(db));
+}
+
+TEST_F(PostgresOutage, a_network_that_swallows_everything_frees_its_threads) {
+  support::TcpGate gate(primary().port());
+  std::string url = primary().url();
+  const std::string port = std::to_string(primary().port());
+  url.replace(url.find(port), port.size(), std::to_string(gate.port()));
+  Database db(world_, Role::kPrimary, impatient(url), 1);
+  ASSERT_TRUE(answers(db));
+  gate.stall();
+  const auto answered = db.read({{"A", "main"}});
+  EXPECT_EQ(answered.answers[0].outcome, domain::Outcome::kTimeout);
+  EXPECT_THAT(answered.detail, HasSubstr("no answer within"));
+  gate.open();
+  EXPECT_TRUE(eventually([&] { return answers(db); }));
+}
+
+TEST_F(PostgresOutage, a_clean_restart_keeps_the_incarnation) {
+  Heart heart(heart_options(), world_.knowledge, world_.timers);
+  Database db(world_, Role::kPrimary, impatient(primary().url()));
+  ASSERT_TRUE(eventually([&] { return heart.state().leads && answers(db); }));
+  const domain::Incarnation before = world_.identity.current();
+  primary().stop();
+  EXPECT_TRUE(eventually([&] { return !heart.state().primary_reachable; }));
+  EXPECT_FALSE(answers(db));
+  primary().start();
+  EXPECT_TRUE(eventually([&] { return heart.state().leads && answers(db); }));
+  EXPECT_EQ(world_.identity.current(), before);
+}
+
+TEST_F(PostgresOutage, a_crash_begins_another_incarnation) {
+  Database db(world_, Role::kPrimary, impatient(primary().url()), 1);
+  domain::Incarnation before = 0;
+  domain::HeartbeatNumber heartbeat = 0;
+  {
+    Heart heart(heart_options(), world_.knowledge, world_.timers);
+    ASSERT_TRUE(eventually([&] { return heart.state().heartbeat > 0 && answers(db); }));
+    before = world_.identity.current();
+    heartbeat = heart.state().heartbeat;
+  }
+  primary().connect().exec("CHECKPOINT");
+  primary().kill9();
+  primary().start();
+  ASSERT_TRUE(eventually([&] { return db.error({"A", "main"}); }, HasSubstr("not begun yet")));
+  EXPECT_EQ(world_.identity.current(), before);
+  Heart heart(heart_options(), world_.knowledge, world_.timers);
+  EXPECT_TRUE(eventually([&] { return answers(db); }));
+  EXPECT_NE(world_.identity.current(), before);
+  EXPECT_TRUE(eventually([&] { return heart.state().heartbeat; }, ::testing::Gt(heartbeat)));
+}
+
+}  // namespace
+}  // namespace stock::postgres

@@ -1,0 +1,62 @@
+#include "integration/postgres_world.h"
+#include "stock/postgres/schema.h"
+
+namespace stock::postgres {
+namespace {
+
+class PostgresSchema : public PostgresTest {
+ protected:
+  absl::Status check(SessionOptions options) {
+    Session session(std::move(options), world_.local, world_.timers);
+    return check_schema(session);
+  }
+};
+
+TEST_F(PostgresSchema, the_schema_of_the_migrations_is_the_expected_one) {
+  EXPECT_TRUE(check(options()).ok()) << check(options());
+  EXPECT_TRUE(check(session_options(primary().url("stock_reader"))).ok());
+}
+
+TEST_F(PostgresSchema, another_one_is_named_with_what_to_do) {
+  sql("INSERT INTO public.gorp_migrations VALUES ('9999_future.sql', now())");
+  absl::Status status = check(options());
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("9999_future.sql"), HasSubstr("0001_ledger.sql"),
+                    HasSubstr("as new as the schema")));
+  sql("DELETE FROM public.gorp_migrations");
+  status = check(options());
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("newest migration is none"), HasSubstr("sql-migrate")));
+  sql("INSERT INTO public.gorp_migrations VALUES ('0001_ledger.sql', now())");
+}
+
+TEST_F(PostgresSchema, a_database_without_migrations_is_told_apart) {
+  sql("CREATE DATABASE bare");
+  std::string url = primary().url();
+  url.replace(url.rfind("/stock"), std::string::npos, "/bare");
+  const absl::Status status = check(session_options(url));
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("deploy/local/migrate"));
+}
+
+TEST_F(PostgresSchema, no_server_is_unavailable_and_not_hammered) {
+  Session session(session_options("postgresql://stock_writer@127.0.0.1:1/stock"), world_.local,
+                  world_.timers);
+  const absl::Status first = check_schema(session);
+  EXPECT_TRUE(absl::IsUnavailable(first)) << first;
+  EXPECT_THAT(std::string(first.message()), HasSubstr("refused"));
+  EXPECT_EQ(check_schema(session), first);
+  EXPECT_EQ(session.connections(), 0u);
+}
+
+TEST_F(PostgresSchema, no_error_repeats_the_url) {
+  Session session(session_options("postgresql://writer:s3cret@127.0.0.1:port/stock"), world_.local,
+                  world_.timers);
+  const absl::Status status = check_schema(session);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("s3cret")));
+}
+
+}  // namespace
+}  // namespace stock::postgres
