@@ -1,0 +1,59 @@
+// Asks layers about keys, beside the read path (through it, looking would repair what it measures),
+// and judges what they say by the ledger.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "stock/clock/database_clock.h"
+#include "stock/clock/local_clock.h"
+#include "stock/domain/key.h"
+#include "stock/drift/history.h"
+#include "stock/drift/verdict.h"
+#include "stock/layers/layer.h"
+
+namespace stock::drift {
+
+// Used by one thread. Everything passed in outlives it.
+class CrossExamination {
+ public:
+  // What is said of each key (inner) by each witness (outer).
+  using Judgements = std::vector<std::vector<Judgement>>;
+
+  // A witness that has not answered within `patience` is unreachable.
+  CrossExamination(std::vector<layers::Layer*> witnesses, HistorySource& history,
+                   const clock::DatabaseClock& database_clock, const clock::LocalClock& clock,
+                   std::chrono::nanoseconds patience);
+
+  // Blocks. First all witnesses are asked, at the same time; only then the ledger: what a witness
+  // says and the ledger does not know is made up. Whoever contradicts the ledger is asked once
+  // more, and what comes of that counts. A second kStale stands only when the version is lower than
+  // what the first history showed: that was visible to everybody before the second question, so
+  // that nobody is accused because a commit was just becoming visible.
+  //
+  // Errors: those of the history; UNAVAILABLE as long as the database's clock is not known;
+  // CANCELLED when `stop` is requested.
+  absl::StatusOr<Judgements> examine(std::span<const domain::Key> keys,
+                                     const std::stop_token& stop);
+
+  [[nodiscard]] std::size_t witnesses() const { return witnesses_.size(); }
+
+ private:
+  struct Look;
+
+  absl::StatusOr<Look> look(std::vector<domain::Key> keys,
+                            const std::vector<layers::Layer*>& witnesses,
+                            const std::stop_token& stop);
+
+  const std::vector<layers::Layer*> witnesses_;
+  HistorySource& history_;
+  const clock::DatabaseClock& database_clock_;
+  const clock::LocalClock& clock_;
+  const std::chrono::nanoseconds patience_;
+};
+
+}  // namespace stock::drift

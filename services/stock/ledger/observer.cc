@@ -1,0 +1,19 @@
+#include "stock/ledger/observer.h"
+
+namespace stock::ledger {
+
+std::string_view retry_name(Retry retry) {
+  switch (retry) {
+    case Retry::kConflict:
+      return "conflict";
+    case Retry::kUnreachable:
+      return "unreachable";
+    case Retry::kUnknownCommit:
+      return "unknown_commit";
+    case Retry::kSplit:
+      return "split";
+  }
+  return "unknown";
+}
+
+}  // namespace stock::ledger

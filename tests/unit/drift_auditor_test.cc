@@ -1,0 +1,309 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stock/drift/auditor.h"
+#include "support/eventually.h"
+#include "support/fake_history.h"
+#include "support/manual_clock.h"
+
+namespace stock::drift {
+namespace {
+
+using domain::DatabaseTime;
+using domain::Key;
+using domain::Outcome;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using support::eventually;
+using ::testing::Contains;
+using ::testing::Ge;
+using ::testing::IsEmpty;
+
+Key key_of(int n) { return {.sku = std::string("SKU-") + char('0' + n), .location = "berlin"}; }
+
+// Holds copies, and says nothing of other keys. While it is silent it says nothing at all, and
+// answers everything afterwards.
+class Shelf final : public layers::Layer {
+ public:
+  ~Shelf() override { speak(); }
+
+  [[nodiscard]] std::string_view name() const override { return "shelf"; }
+
+  void put(const Key& key, domain::Version version, std::int64_t on_hand) {
+    domain::Reading reading;
+    reading.exists = true;
+    reading.version = version;
+    reading.counts.on_hand = on_hand;
+    const std::lock_guard lock(mutex_);
+    copies_[key] = reading;
+  }
+  void drop(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    copies_.erase(key);
+  }
+
+  void be_silent() {
+    const std::lock_guard lock(mutex_);
+    silent_ = true;
+  }
+  void speak() {
+    std::vector<Read> late;
+    {
+      const std::lock_guard lock(mutex_);
+      silent_ = false;
+      late.swap(waiting_);
+    }
+    for (Read& read : late) answer(std::move(read));
+  }
+  std::size_t waiting() {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size();
+  }
+  std::set<Key> asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+  void read(std::span<const Key> keys, std::span<layers::Answer> answers,
+            const layers::ReadContext& context, layers::Done done) override {
+    Read read{keys, answers, context.cancelled, std::move(done)};
+    {
+      const std::lock_guard lock(mutex_);
+      asked_.insert(keys.begin(), keys.end());
+      if (silent_) return waiting_.push_back(std::move(read));
+    }
+    answer(std::move(read));
+  }
+
+ private:
+  struct Read {
+    std::span<const Key> keys;
+    std::span<layers::Answer> answers;
+    const std::atomic<bool>* cancelled;
+    layers::Done done;
+  };
+
+  void answer(Read read) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (std::size_t i = 0; i < read.keys.size(); ++i) {
+        const auto it = copies_.find(read.keys[i]);
+        if (it != copies_.end()) read.answers[i] = {Outcome::kHit, it->second};
+      }
+    }
+    // All of it is still there, however late.
+    read.done(read.cancelled->load() ? "nobody waits any more" : "");
+  }
+
+  std::mutex mutex_;
+  std::map<Key, domain::Reading> copies_;
+  std::vector<Read> waiting_;
+  std::set<Key> asked_;
+  bool silent_ = false;
+};
+
+class Recorder final : public Observer {
+ public:
+  void examined(std::size_t layer, Verdict verdict) override {
+    const std::lock_guard lock(mutex_);
+    ++verdicts_[{layer, verdict}];
+  }
+  void pass_finished(std::size_t keys, std::span<const LayerSummary> layers) override {
+    const std::lock_guard lock(mutex_);
+    ++passes_;
+    keys_ = keys;
+    layers_.assign(layers.begin(), layers.end());
+  }
+  void pass_failed(const absl::Status& why) override {
+    const std::lock_guard lock(mutex_);
+    failures_.insert(std::string(why.message()));
+  }
+
+  int count(std::size_t layer, Verdict verdict) {
+    const std::lock_guard lock(mutex_);
+    return verdicts_[{layer, verdict}];
+  }
+  int passes() {
+    const std::lock_guard lock(mutex_);
+    return passes_;
+  }
+  std::size_t keys() {
+    const std::lock_guard lock(mutex_);
+    return keys_;
+  }
+  LayerSummary summary(std::size_t layer) {
+    const std::lock_guard lock(mutex_);
+    return layer < layers_.size() ? layers_[layer] : LayerSummary{};
+  }
+  std::set<std::string> failures() {
+    const std::lock_guard lock(mutex_);
+    return failures_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::pair<std::size_t, Verdict>, int> verdicts_;
+  std::set<std::string> failures_;
+  std::vector<LayerSummary> layers_;
+  std::size_t keys_ = 0;
+  int passes_ = 0;
+};
+
+// Ten keys, each in version 2 with 20 units since second 2; in version 1 they had 10. It is second
+// 100.
+class AuditorTest : public ::testing::Test {
+ protected:
+  AuditorTest() {
+    for (int n = 0; n < 10; ++n) {
+      for (const int version : {1, 2}) {
+        history.commit(key_of(n), {.exists = true,
+                                   .counts = {.on_hand = version * 10},
+                                   .committed_at = DatabaseTime(seconds(version))});
+      }
+    }
+    options.interval = milliseconds(1);
+    options.keys_per_pass = 3;
+    options.patience = seconds(30);
+  }
+
+  void measure() { database_clock.measured(clock.now(), DatabaseTime(seconds(100)), clock.now()); }
+  void start() {
+    measure();
+    auditor.emplace(options, std::vector<layers::Layer*>{&first, &second}, history, database_clock,
+                    clock, recorder);
+  }
+  // Long enough for all keys to be looked at.
+  void await_round() {
+    const int passes = recorder.passes();
+    ASSERT_TRUE(eventually([this] { return recorder.passes(); }, Ge(passes + 6)));
+  }
+
+  support::ManualClock clock;
+  clock::DatabaseClock database_clock{clock};
+  support::FakeHistory history;
+  Recorder recorder;
+  Shelf first;
+  Shelf second;
+  Auditor::Options options;
+  std::optional<Auditor> auditor;
+};
+
+TEST_F(AuditorTest, all_keys_are_looked_at_round_and_round) {
+  start();
+  await_round();
+  EXPECT_EQ(first.asked().size(), 10u);
+  history.commit(key_of(0), {.exists = true, .counts = {}, .committed_at = DatabaseTime()});
+  history.commit({"A", "berlin"}, {.exists = true, .counts = {}, .committed_at = DatabaseTime()});
+  await_round();
+  EXPECT_THAT(first.asked(), Contains(Key{"A", "berlin"}));
+  EXPECT_LE(recorder.keys(), 3u);
+}
+
+TEST_F(AuditorTest, planted_lies_are_found_in_the_layer_that_tells_them) {
+  for (int n = 0; n < 10; ++n) first.put(key_of(n), 2, 20);
+  second.put(key_of(1), 2, 20);
+  second.put(key_of(3), 1, 10);
+  second.put(key_of(4), 2, 27);
+  second.put(key_of(5), 9, 20);
+  second.put(key_of(6), 0, 99);
+  start();
+  await_round();
+  for (const Verdict lie :
+       {Verdict::kStale, Verdict::kWrongCount, Verdict::kAhead, Verdict::kNeverTrue}) {
+    EXPECT_GE(recorder.count(1, lie), 1) << verdict_name(lie);
+    EXPECT_EQ(recorder.count(0, lie), 0) << verdict_name(lie);
+  }
+  EXPECT_GE(recorder.count(0, Verdict::kCurrent), 10);
+  EXPECT_GE(recorder.count(1, Verdict::kAbsent), 1);
+  const LayerSummary summary = recorder.summary(1);
+  EXPECT_EQ(summary.divergent_keys, 4u);
+  EXPECT_EQ(summary.max_units, 79);
+  EXPECT_EQ(summary.max_versions, 7);
+  EXPECT_GE(summary.max_age, seconds(97));
+  EXPECT_LE(summary.max_age, seconds(98));
+  EXPECT_EQ(recorder.summary(0).divergent_keys, 0u);
+}
+
+TEST_F(AuditorTest, a_divergence_is_followed_up_until_it_is_mended) {
+  options.keys_per_pass = 1;
+  first.put(key_of(1), 1, 10);
+  first.put(key_of(2), 1, 10);
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.summary(0).divergent_keys == 2; }));
+  ASSERT_TRUE(eventually([this] { return recorder.keys() == 3; })) << "its turn, and these two";
+  first.put(key_of(1), 2, 20);
+  ASSERT_TRUE(eventually([this] { return recorder.summary(0).divergent_keys == 1; }));
+  first.drop(key_of(2));
+  ASSERT_TRUE(eventually([this] { return recorder.summary(0).divergent_keys == 0; }));
+  EXPECT_EQ(recorder.summary(0).max_units, 0);
+}
+
+TEST_F(AuditorTest, not_more_keys_are_followed_up_than_allowed) {
+  options.max_divergent_keys = 2;
+  for (int n = 0; n < 10; ++n) first.put(key_of(n), 1, 10);
+  start();
+  await_round();
+  EXPECT_EQ(recorder.summary(0).divergent_keys, 2u);
+  EXPECT_LE(recorder.keys(), 5u);
+}
+
+TEST_F(AuditorTest, a_witness_that_does_not_answer_is_unreachable_and_may_answer_later) {
+  options.patience = milliseconds(5);
+  for (int n = 0; n < 10; ++n) {
+    first.put(key_of(n), 1, 10);
+    second.put(key_of(n), 2, 20);
+  }
+  first.be_silent();
+  start();
+  await_round();
+  EXPECT_GE(recorder.count(0, Verdict::kUnreachable), 10);
+  EXPECT_EQ(recorder.count(0, Verdict::kStale), 0);
+  EXPECT_GE(recorder.count(1, Verdict::kCurrent), 10);
+  first.speak();
+  ASSERT_TRUE(eventually([this] { return recorder.count(0, Verdict::kStale) > 0; }));
+}
+
+TEST_F(AuditorTest, a_witness_may_answer_after_the_auditor_is_gone) {
+  first.be_silent();
+  start();
+  ASSERT_TRUE(eventually([this] { return first.waiting() > 0; }));
+  const auto began = std::chrono::steady_clock::now();
+  auditor.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, options.patience / 2);
+  first.speak();
+  EXPECT_EQ(recorder.count(1, Verdict::kAbsent), 0) << "a pass that was broken off tells nothing";
+  EXPECT_THAT(recorder.failures(), IsEmpty());
+}
+
+TEST_F(AuditorTest, it_stops_in_the_middle_of_a_long_interval) {
+  options.interval = std::chrono::hours(1);
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.passes() == 1; }));
+  const auto began = std::chrono::steady_clock::now();
+  auditor.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(30));
+}
+
+TEST_F(AuditorTest, without_the_ledger_nobody_is_judged) {
+  first.put(key_of(1), 1, 10);
+  history.fail(absl::UnavailableError("the primary is gone"));
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.failures(); }, Contains("the primary is gone")));
+  EXPECT_EQ(recorder.passes(), 0);
+  history.fail(absl::OkStatus());
+  await_round();
+  EXPECT_EQ(recorder.summary(0).divergent_keys, 1u);
+}
+
+}  // namespace
+}  // namespace stock::drift

@@ -1,0 +1,253 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "stock/drift/cross_examination.h"
+#include "support/fake_history.h"
+#include "support/manual_clock.h"
+
+namespace stock::drift {
+namespace {
+
+using domain::DatabaseTime;
+using domain::Key;
+using domain::Outcome;
+using layers::Answer;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::Each;
+using ::testing::SizeIs;
+
+// Says of each key what it is told to, at once.
+class Witness final : public layers::Layer {
+ public:
+  explicit Witness(std::function<Answer(const Key&)> answer) : answer_(std::move(answer)) {}
+  [[nodiscard]] std::string_view name() const override { return "witness"; }
+  void read(std::span<const Key> keys, std::span<Answer> answers, const layers::ReadContext&,
+            layers::Done done) override {
+    for (std::size_t i = 0; i < keys.size(); ++i) answers[i] = answer_(keys[i]);
+    done("");
+  }
+
+ private:
+  std::function<Answer(const Key&)> answer_;
+};
+
+// A database whose keys move all the time: at each look at it time passes, commits are stamped, and
+// become visible some time later, as real ones do.
+class World {
+ public:
+  explicit World(unsigned seed) : random_(seed) {
+    for (int i = 0; i < 4; ++i) keys.push_back({"SKU-" + std::to_string(i), "berlin"});
+    measure();
+    for (int i = 0; i < 200; ++i) pass_time();
+    history.before_answering([this] { pass_time(); });
+  }
+
+  std::int64_t upto(std::int64_t most) {
+    return std::uniform_int_distribution<std::int64_t>(0, most)(random_);
+  }
+
+  void pass_time() {
+    for (std::int64_t steps = upto(6); steps > 0; --steps) step();
+  }
+
+  // What is visible, a moment after it was asked for and a moment before that is told.
+  Answer visible(const Key& key) {
+    pass_time();
+    const Answer answer{Outcome::kHit, seen_[key]};
+    pass_time();
+    return answer;
+  }
+
+  // What was visible `lag` ago.
+  Answer visible_before(const Key& key, microseconds lag) {
+    pass_time();
+    domain::Reading then;
+    for (const auto& [when, reading] : past_[key]) {
+      if (when <= database_now() - lag) then = reading;
+    }
+    return {Outcome::kHit, then};
+  }
+
+  std::vector<Key> keys;
+  support::ManualClock clock;
+  clock::DatabaseClock database_clock{clock};
+  support::FakeHistory history;
+
+ private:
+  struct Commit {
+    VersionFact fact;
+    DatabaseTime visible_at;
+  };
+
+  [[nodiscard]] DatabaseTime database_now() const {
+    return DatabaseTime(
+        std::chrono::duration_cast<microseconds>(clock.now().time_since_epoch() + seconds(5000)));
+  }
+
+  void measure() {
+    const domain::LocalTime sent = clock.now();
+    clock.advance(microseconds(upto(1000)));
+    const DatabaseTime stamp = database_now();
+    clock.advance(microseconds(upto(1000)));
+    database_clock.measured(sent, stamp, clock.now());
+  }
+
+  void step() {
+    clock.advance(microseconds(upto(400)));
+    if (upto(50) == 0) measure();
+    for (const Key& key : keys) {
+      std::optional<Commit>& commit = under_way_[key];
+      if (commit && commit->visible_at <= database_now()) {
+        show(key, commit->fact);
+        commit.reset();
+      } else if (!commit && upto(10) == 0) {
+        commit = {.fact = {.exists = upto(9) > 0,
+                           .counts = {.on_hand = upto(5)},
+                           .committed_at = database_now()},
+                  .visible_at = database_now() + microseconds(upto(upto(1) == 0 ? 100 : 20'000))};
+        if (!commit->fact.exists) commit->fact.counts = {};
+      }
+    }
+  }
+
+  void show(const Key& key, const VersionFact& fact) {
+    history.commit(key, fact);
+    domain::Reading& reading = seen_[key];
+    reading.version += 1;
+    reading.exists = fact.exists;
+    reading.counts = fact.counts;
+    past_[key].emplace_back(database_now(), reading);
+  }
+
+  std::mt19937_64 random_;
+  std::map<Key, std::optional<Commit>> under_way_;
+  std::map<Key, domain::Reading> seen_;
+  std::map<Key, std::vector<std::pair<DatabaseTime, domain::Reading>>> past_;
+};
+
+TEST(CrossExamination, honest_witnesses_are_not_accused_and_liars_are_found_while_keys_move) {
+  std::map<std::string, std::map<Verdict, int>> verdicts;
+  int examined = 0;
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    World world(seed);
+    std::map<std::string, Witness> roster;
+    const auto add = [&](const std::string& name, std::function<Answer(const Key&)> answer) {
+      roster.try_emplace(name, std::move(answer));
+    };
+    add("honest", [&](const Key& key) { return world.visible(key); });
+    add("forgetful",
+        [&](const Key& key) { return world.upto(1) == 0 ? Answer{} : world.visible(key); });
+    add("late", [&](const Key& key) { return world.visible_before(key, milliseconds(100)); });
+    add("inventive", [&](const Key& key) {
+      Answer answer = world.visible(key);
+      answer.reading.exists = true;
+      answer.reading.counts.on_hand += 100;
+      return answer;
+    });
+    add("prophetic", [&](const Key& key) {
+      Answer answer = world.visible(key);
+      answer.reading.version += 1000;
+      return answer;
+    });
+    std::vector<layers::Layer*> witnesses;
+    for (auto& [name, witness] : roster) witnesses.push_back(&witness);
+    CrossExamination examination(witnesses, world.history, world.database_clock, world.clock,
+                                 seconds(10));
+    for (int i = 0; i < 50; ++i) {
+      const auto judgements = examination.examine(world.keys, {});
+      ASSERT_TRUE(judgements.ok());
+      std::size_t w = 0;
+      for (const auto& [name, witness] : roster) {
+        for (const Judgement& judgement : (*judgements)[w]) ++verdicts[name][judgement.verdict];
+        ++w;
+      }
+      examined += static_cast<int>(world.keys.size());
+    }
+  }
+  for (const char* name : {"honest", "forgetful"}) {
+    for (const auto& [verdict, n] : verdicts[name]) {
+      EXPECT_FALSE(diverges(verdict)) << name << ": " << verdict_name(verdict) << ", " << n;
+    }
+    EXPECT_GT(verdicts[name][Verdict::kCurrent], examined / 10);
+  }
+  EXPECT_GT(verdicts["late"][Verdict::kStale], examined * 9 / 10);
+  EXPECT_EQ(verdicts["inventive"][Verdict::kWrongCount], examined);
+  EXPECT_EQ(verdicts["prophetic"][Verdict::kAhead], examined);
+}
+
+class Room : public ::testing::Test {
+ protected:
+  Room() {
+    clock.advance(seconds(1));
+    for (const std::int64_t on_hand : {10, 8}) {
+      history.commit(kTea, {.exists = true,
+                            .counts = {.on_hand = on_hand},
+                            .committed_at = DatabaseTime(seconds(on_hand == 10 ? 1 : 2))});
+    }
+  }
+  void measure() { database_clock.measured(clock.now(), DatabaseTime(seconds(100)), clock.now()); }
+  static Answer says(std::int64_t on_hand, domain::Version version) {
+    Answer answer;
+    answer.outcome = Outcome::kHit;
+    answer.reading.exists = true;
+    answer.reading.version = version;
+    answer.reading.counts.on_hand = on_hand;
+    return answer;
+  }
+
+  const Key kTea{"TEA", "berlin"};
+  const std::vector<Key> keys{kTea};
+  support::ManualClock clock;
+  clock::DatabaseClock database_clock{clock};
+  support::FakeHistory history;
+};
+
+TEST_F(Room, who_corrects_himself_is_not_accused) {
+  measure();
+  int asked = 0;
+  Witness witness([&](const Key&) { return ++asked == 1 ? says(10, 1) : says(8, 2); });
+  CrossExamination examination({&witness}, history, database_clock, clock, seconds(10));
+  EXPECT_EQ((*examination.examine(keys, {}))[0][0].verdict, Verdict::kCurrent);
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_F(Room, who_is_beyond_doubt_is_asked_once) {
+  measure();
+  int honest_asked = 0;
+  int liar_asked = 0;
+  Witness honest([&](const Key&) { return ++honest_asked, says(8, 2); });
+  Witness liar([&](const Key&) { return ++liar_asked, says(10, 1); });
+  CrossExamination examination({&honest, &liar}, history, database_clock, clock, seconds(10));
+  const auto judgements = examination.examine(keys, {});
+  EXPECT_EQ((*judgements)[0][0].verdict, Verdict::kCurrent);
+  EXPECT_EQ((*judgements)[1][0].verdict, Verdict::kStale);
+  EXPECT_EQ((*judgements)[1][0].units, 2);
+  EXPECT_EQ(honest_asked, 1);
+  EXPECT_EQ(liar_asked, 2);
+}
+
+TEST_F(Room, without_the_databases_time_nothing_can_be_said) {
+  Witness witness([&](const Key&) { return says(8, 2); });
+  CrossExamination examination({&witness}, history, database_clock, clock, seconds(10));
+  EXPECT_TRUE(absl::IsUnavailable(examination.examine(keys, {}).status()));
+}
+
+TEST_F(Room, without_the_ledger_nothing_can_be_said) {
+  measure();
+  history.fail(absl::UnavailableError("gone"));
+  Witness witness([&](const Key&) { return says(8, 2); });
+  CrossExamination examination({&witness}, history, database_clock, clock, seconds(10));
+  EXPECT_EQ(examination.examine(keys, {}).status(), absl::UnavailableError("gone"));
+}
+
+}  // namespace
+}  // namespace stock::drift
