@@ -1,0 +1,368 @@
+// GetStockLevel, BatchGetStockLevels, BatchGetStockTotals, CheckAvailability: reads by key, through
+// the layers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "stock/rpc/answer.h"
+#include "stock/rpc/availability.h"
+#include "stock/rpc/convert.h"
+#include "stock/rpc/stock_handlers.h"
+
+namespace stock::rpc {
+namespace {
+
+constexpr int kMaxKeys = 1000;
+// Waited for in advance: enough that a burst never waits for the queue's thread.
+constexpr int kPostedHot = 512;
+constexpr int kPosted = 64;
+
+// A read on behalf of a call. Lives until it has answered the call.
+template <typename Call>
+class CallRead : public layers::Read {
+ public:
+  CallRead(const Rooms& rooms, Call& call) : rooms_(rooms), call_(call) {
+    context = call.read_context();
+  }
+
+  void finished() final {
+    const std::unique_ptr<CallRead> self(this);
+    if (!status.ok()) {
+      return call_.finish(
+          unanswered(call_.context(), status, oldest, trail_span(), rooms_.instance));
+    }
+    respond(call_.response());
+    call_.finish(grpc::Status::OK);
+  }
+
+ protected:
+  using Response = std::remove_reference_t<decltype(std::declval<Call&>().response())>;
+  virtual void respond(Response& response) = 0;
+
+  [[nodiscard]] std::span<const domain::Visit> trail_span() const {
+    return {trail.data(), trail.size()};
+  }
+  [[nodiscard]] std::chrono::microseconds age_of(const domain::Reading& reading) const {
+    const auto age = rooms_.database_clock.age(reading.true_through, answered_at);
+    return age ? age->age : std::chrono::microseconds(0);
+  }
+  void fill(v1::Provenance& out) const {
+    fill_provenance(oldest.value_or(domain::Age{}), bound_missed, trail_span(), rooms_.instance,
+                    out);
+  }
+
+  const Rooms& rooms_;
+  Call& call_;
+};
+
+// ---- GetStockLevel
+
+using GetCall = UnaryCall<v1::GetStockLevelRequest, v1::GetStockLevelResponse>;
+
+class GetRead final : public CallRead<GetCall> {
+ public:
+  using CallRead::CallRead;
+  void respond(v1::GetStockLevelResponse& response) override {
+    to_proto(keys[0], readings[0], age_of(readings[0]), *response.mutable_level());
+    fill(*response.mutable_provenance());
+  }
+};
+
+void get_stock_level(const Rooms& rooms, GetCall& call) {
+  auto read = std::make_unique<GetRead>(rooms, call);
+  auto wrong = from_proto(call.request().key(), "key", read->keys.emplace_back());
+  if (!wrong) {
+    wrong = from_proto(call.request().consistency(), rooms.max_staleness, read->requirement);
+  }
+  if (wrong) return call.finish(to_status(*wrong));
+  rooms.reads.start(*read.release());
+}
+
+// ---- BatchGetStockLevels
+
+using BatchCall = UnaryCall<v1::BatchGetStockLevelsRequest, v1::BatchGetStockLevelsResponse>;
+
+class BatchRead final : public CallRead<BatchCall> {
+ public:
+  using CallRead::CallRead;
+  void respond(v1::BatchGetStockLevelsResponse& response) override {
+    response.mutable_levels()->Reserve(static_cast<int>(position_.size()));
+    for (const std::size_t i : position_) {
+      to_proto(keys[i], readings[i], age_of(readings[i]), *response.add_levels());
+    }
+    fill(*response.mutable_provenance());
+  }
+
+  std::vector<std::size_t> position_;  // of each requested key among the distinct ones
+};
+
+void batch_get_stock_levels(const Rooms& rooms, BatchCall& call) {
+  const auto& request = call.request();
+  if (request.keys().empty() || request.keys_size() > kMaxKeys) {
+    return call.finish(to_status(bad_field("keys", "must name 1 to 1,000 keys")));
+  }
+  auto read = std::make_unique<BatchRead>(rooms, call);
+  absl::flat_hash_map<domain::Key, std::size_t> seen;
+  for (int i = 0; i < request.keys_size(); ++i) {
+    domain::Key key;
+    if (const auto wrong = from_proto(request.keys(i), fmt::format("keys[{}]", i), key)) {
+      return call.finish(to_status(*wrong));
+    }
+    const auto [it, fresh] = seen.try_emplace(key, read->keys.size());
+    if (fresh) read->keys.push_back(std::move(key));
+    read->position_.push_back(it->second);
+  }
+  if (const auto wrong =
+          from_proto(request.consistency(), rooms.max_staleness, read->requirement)) {
+    return call.finish(to_status(*wrong));
+  }
+  rooms.reads.start(*read.release());
+}
+
+// ---- What totals and availability share: SKUs at all locations, or at some
+
+// A read that may first have to learn which locations there are.
+template <typename Call>
+class PlacedRead : public CallRead<Call> {
+ public:
+  using CallRead<Call>::CallRead;
+
+  void begin(std::unique_ptr<PlacedRead> self, bool all_locations) {
+    if (!all_locations) return place(std::move(self));
+    this->rooms_.directory.get(
+        this->requirement, this->context,
+        [self = self.release()](absl::Status status,
+                                std::shared_ptr<const layers::LocationDirectory::Snapshot> list) {
+          std::unique_ptr<PlacedRead> read(self);
+          if (!status.ok()) {
+            return read->call_.finish(
+                unanswered(read->call_.context(), status, std::nullopt, {}, read->rooms_.instance));
+          }
+          read->directory_ = std::move(list);
+          read->locations_ = read->directory_->ids;
+          PlacedRead& placed = *read;
+          placed.place(std::move(read));
+        });
+  }
+
+  std::vector<std::string> locations_;
+
+ protected:
+  // Adds the keys; what is wrong with them, if something is.
+  virtual std::optional<Failure> add_keys() = 0;
+
+  void add_key(const std::string& sku, const std::string& location) {
+    domain::Key key{sku, location};
+    if (seen_.insert(key).second) this->keys.push_back(std::move(key));
+  }
+  static Failure too_many() {
+    return bad_field("request", "asks for more than 1,000 keys (SKUs times locations)");
+  }
+  [[nodiscard]] absl::flat_hash_map<domain::Key, domain::Reading> by_key() const {
+    absl::flat_hash_map<domain::Key, domain::Reading> map;
+    for (std::size_t i = 0; i < this->keys.size(); ++i) map[this->keys[i]] = this->readings[i];
+    return map;
+  }
+  // The list of locations is a part of the answer, too.
+  void fill_with_directory(v1::Provenance& out) {
+    if (directory_) {
+      const auto age = this->rooms_.database_clock.age(directory_->true_through, this->answered_at);
+      if (age && (!this->oldest || age->worst() > this->oldest->worst())) this->oldest = age;
+      if (age && this->requirement.max_age && !domain::meets(*age, *this->requirement.max_age)) {
+        this->bound_missed = true;
+      }
+    }
+    this->fill(out);
+  }
+
+  std::shared_ptr<const layers::LocationDirectory::Snapshot> directory_;
+
+ private:
+  void place(std::unique_ptr<PlacedRead> self) {
+    if (const auto wrong = add_keys()) return this->call_.finish(to_status(*wrong));
+    if (this->keys.empty()) {  // there is no location yet
+      this->answered_at = this->rooms_.clock.now();
+      return self.release()->finished();
+    }
+    this->rooms_.reads.start(*self.release());
+  }
+
+  absl::flat_hash_set<domain::Key> seen_;
+};
+
+// ---- BatchGetStockTotals
+
+using TotalsCall = UnaryCall<v1::BatchGetStockTotalsRequest, v1::BatchGetStockTotalsResponse>;
+
+class TotalsRead final : public PlacedRead<TotalsCall> {
+ public:
+  using PlacedRead::PlacedRead;
+
+  std::optional<Failure> add_keys() override {
+    const auto& request = call_.request();
+    if (request.skus_size() * locations_.size() > kMaxKeys) return too_many();
+    for (const std::string& sku : request.skus()) {
+      for (const std::string& location : locations_) add_key(sku, location);
+    }
+    return std::nullopt;
+  }
+
+  void respond(v1::BatchGetStockTotalsResponse& response) override {
+    const auto readings_by_key = by_key();
+    for (const std::string& sku : call_.request().skus()) {
+      add_total(sku, readings_by_key, *response.add_totals());
+    }
+    fill_with_directory(*response.mutable_provenance());
+  }
+
+ private:
+  void add_total(const std::string& sku,
+                 const absl::flat_hash_map<domain::Key, domain::Reading>& readings_by_key,
+                 v1::StockTotal& total) const {
+    domain::Counts sum;
+    std::int64_t available = 0;
+    std::int32_t found = 0;
+    const domain::Reading* oldest_part = nullptr;
+    bool mixed = false;
+    for (const std::string& location : locations_) {
+      const domain::Reading& reading = readings_by_key.at({sku, location});
+      if (oldest_part != nullptr && (reading.layer != oldest_part->layer ||
+                                     reading.true_through != oldest_part->true_through)) {
+        mixed = true;
+      }
+      if (oldest_part == nullptr || reading.true_through < oldest_part->true_through) {
+        oldest_part = &reading;
+      }
+      if (!reading.exists) continue;
+      ++found;
+      sum.on_hand += reading.counts.on_hand;
+      sum.reserved += reading.counts.reserved;
+      sum.committed += reading.counts.committed;
+      sum.safety_stock += reading.counts.safety_stock;
+      sum.backorder_limit += reading.counts.backorder_limit;
+      available += std::max<std::int64_t>(reading.counts.available(), 0);
+    }
+    total.set_sku(sku);
+    to_proto(sum, *total.mutable_counts());
+    total.mutable_counts()->set_available(available);
+    total.set_locations(found);
+    total.set_mixed(mixed);
+    auto age = std::chrono::microseconds(0);
+    if (oldest_part != nullptr) {
+      age = age_of(*oldest_part);
+      total.set_oldest_layer(layer_of(oldest_part->layer));
+    }
+    if (directory_) {
+      const auto listed = rooms_.database_clock.age(directory_->true_through, answered_at);
+      if (listed && listed->age > age) age = listed->age;
+    }
+    to_proto(age, *total.mutable_age());
+  }
+};
+
+void batch_get_stock_totals(const Rooms& rooms, TotalsCall& call) {
+  const auto& request = call.request();
+  if (request.skus().empty() || request.skus_size() > kMaxKeys) {
+    return call.finish(to_status(bad_field("skus", "must name 1 to 1,000 SKUs")));
+  }
+  auto read = std::make_unique<TotalsRead>(rooms, call);
+  auto wrong = from_proto(request.consistency(), rooms.max_staleness, read->requirement);
+  for (int i = 0; !wrong && i < request.skus_size(); ++i) {
+    const auto status = domain::validate_name("sku", request.skus(i));
+    if (!status.ok()) wrong = bad_field(fmt::format("skus[{}]", i), std::string(status.message()));
+  }
+  for (int i = 0; !wrong && i < request.locations_size(); ++i) {
+    const std::string& location = request.locations(i);
+    const auto status = domain::validate_name("location", location);
+    if (!status.ok()) {
+      wrong = bad_field(fmt::format("locations[{}]", i), std::string(status.message()));
+    } else if (std::ranges::find(read->locations_, location) != read->locations_.end()) {
+      wrong = bad_field(fmt::format("locations[{}]", i), "is named twice");
+    }
+    read->locations_.push_back(location);
+  }
+  if (wrong) return call.finish(to_status(*wrong));
+  TotalsRead& totals = *read;
+  totals.begin(std::move(read), request.locations().empty());
+}
+
+// ---- CheckAvailability
+
+using CheckCall = UnaryCall<v1::CheckAvailabilityRequest, v1::CheckAvailabilityResponse>;
+
+class CheckRead final : public PlacedRead<CheckCall> {
+ public:
+  using PlacedRead::PlacedRead;
+
+  std::optional<Failure> add_keys() override {
+    for (const Line& line : lines_) {
+      if (!line.location.empty()) {
+        add_key(line.sku, line.location);
+      } else {
+        for (const std::string& location : locations_) add_key(line.sku, location);
+      }
+      if (keys.size() > kMaxKeys) return too_many();
+    }
+    return std::nullopt;
+  }
+
+  void respond(v1::CheckAvailabilityResponse& response) override {
+    const auto answers = check_availability(lines_, locations_, by_key());
+    response.set_available(true);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      v1::LineAvailability& line = *response.add_lines();
+      *line.mutable_line() = call_.request().lines(static_cast<int>(i));
+      line.set_found(answers[i].found);
+      line.set_available(answers[i].available);
+      line.set_shortfall(answers[i].shortfall);
+      if (answers[i].shortfall > 0) response.set_available(false);
+    }
+    fill_with_directory(*response.mutable_provenance());
+  }
+
+  std::vector<Line> lines_;
+};
+
+void check_availability_call(const Rooms& rooms, CheckCall& call) {
+  const auto& request = call.request();
+  if (request.lines().empty() || request.lines_size() > kMaxKeys) {
+    return call.finish(to_status(bad_field("lines", "must have 1 to 1,000 lines")));
+  }
+  auto read = std::make_unique<CheckRead>(rooms, call);
+  auto wrong = from_proto(request.consistency(), rooms.max_staleness, read->requirement);
+  bool anywhere = false;
+  for (int i = 0; !wrong && i < request.lines_size(); ++i) {
+    const v1::CartLine& line = request.lines(i);
+    const auto field = [i](std::string_view name) { return fmt::format("lines[{}].{}", i, name); };
+    if (const auto sku = domain::validate_name("sku", line.sku()); !sku.ok()) {
+      wrong = bad_field(field("sku"), std::string(sku.message()));
+    } else if (const auto place =
+                   domain::validate_text("location", line.location(), domain::kMaxNameBytes);
+               !place.ok()) {
+      wrong = bad_field(field("location"), std::string(place.message()));
+    } else if (line.quantity() < 1 || line.quantity() > domain::kMaxCount) {
+      wrong = bad_field(field("quantity"), "must be between 1 and 10^15");
+    }
+    anywhere = anywhere || line.location().empty();
+    read->lines_.push_back({line.sku(), line.location(), line.quantity()});
+  }
+  if (wrong) return call.finish(to_status(*wrong));
+  CheckRead& check = *read;
+  check.begin(std::move(read), anywhere);
+}
+
+}  // namespace
+
+void StockHandlers::attach_reads(Server& server) {
+  STOCK_RPC(server, GetStockLevel, kPostedHot, get_stock_level);
+  STOCK_RPC(server, BatchGetStockLevels, kPosted, batch_get_stock_levels);
+  STOCK_RPC(server, BatchGetStockTotals, kPosted, batch_get_stock_totals);
+  STOCK_RPC(server, CheckAvailability, kPosted, check_availability_call);
+}
+
+}  // namespace stock::rpc

@@ -1,0 +1,58 @@
+// stock.v1.StockService: checks requests, asks the rooms behind, and says where each answer comes
+// from. Holds no state of its own. Called on the serving thread; answers on whichever thread had
+// the last word.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "stock/clock/database_clock.h"
+#include "stock/layers/catalogue_path.h"
+#include "stock/layers/location_directory.h"
+#include "stock/layers/read_path.h"
+#include "stock/ledger/batcher.h"
+#include "stock/ledger/location_writer.h"
+#include "stock/rpc/server.h"
+#include "stock/v1/stock_service.grpc.pb.h"
+
+namespace stock::rpc {
+
+inline constexpr const char* kStockService = "stock.v1.StockService";
+
+// What the handlers answer from. All outlive the server.
+struct Rooms {
+  const layers::ReadPath& reads;
+  const layers::CataloguePath& catalogue;
+  layers::LocationDirectory& directory;
+  ledger::Batcher& writes;
+  ledger::LocationWriter& locations;
+  const clock::LocalClock& clock;
+  const clock::DatabaseClock& database_clock;
+  std::string instance;
+  std::chrono::microseconds max_staleness;  // of reads that name no bound
+};
+
+class StockHandlers {
+ public:
+  explicit StockHandlers(Rooms rooms) : rooms_(std::move(rooms)) {}
+
+  // Before the server starts.
+  void attach(Server& server);
+
+ private:
+  void attach_reads(Server& server);
+  void attach_lists(Server& server);
+  void attach_writes(Server& server);
+
+  Rooms rooms_;
+  v1::StockService::AsyncService service_;
+};
+
+// Posts `posted` calls of an RPC of StockService that the function `handle` answers.
+#define STOCK_RPC(server, rpc, posted, handle)                            \
+  (server).add_method<v1::rpc##Request, v1::rpc##Response>(               \
+      kStockService, #rpc, posted,                                        \
+      [this](auto... arguments) { service_.Request##rpc(arguments...); }, \
+      [this](UnaryCall<v1::rpc##Request, v1::rpc##Response>& call) { handle(rooms_, call); })
+
+}  // namespace stock::rpc

@@ -1,0 +1,140 @@
+// One unary call on the completion queue, from being waited for to being answered.
+//
+// A call object waits for a call, hands it to its method's handler, and is gone when the answer is
+// written and gRPC has said how the call ended. The handler answers with finish(), once, from any
+// thread; until then it may use everything here.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "stock/clock/local_clock.h"
+#include "stock/clock/wall_clock.h"
+#include "stock/layers/layer.h"
+#include "stock/rpc/call_observer.h"
+#include "stock/rpc/event.h"
+
+namespace stock::rpc {
+
+template <typename Request, typename Response>
+class UnaryCall;
+
+// What all calls of one method share.
+template <typename Request, typename Response>
+struct UnaryMethod {
+  std::function<void(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                     void* tag)>
+      accept;
+  std::function<void(UnaryCall<Request, Response>&)> handle;
+  const clock::LocalClock* clock = nullptr;
+  CallObserver* observer = nullptr;
+  std::size_t number = 0;                       // with the observer
+  std::atomic<std::int64_t>* active = nullptr;  // calls that have begun and are not over
+};
+
+template <typename Request, typename Response>
+class UnaryCall {
+ public:
+  using Method = UnaryMethod<Request, Response>;
+
+  // Waits for a call. On the serving thread, or before it runs.
+  static void wait(const Method& method) { new UnaryCall(method); }
+
+  [[nodiscard]] const Request& request() const { return request_; }
+  Response& response() { return response_; }
+  grpc::ServerContext& context() { return context_; }
+  [[nodiscard]] layers::ReadContext read_context() const { return {deadline_, &cancelled_}; }
+  [[nodiscard]] domain::LocalTime deadline() const { return deadline_; }
+
+  // Sends the response, or the error. Nothing of the call may be touched afterwards.
+  void finish(grpc::Status status) {
+    status_ = std::move(status);
+    if (status_.ok()) {
+      writer_.Finish(response_, status_, &finished_);
+    } else {
+      writer_.FinishWithError(status_, &finished_);
+    }
+  }
+
+ private:
+  struct Accepted final : Event {
+    UnaryCall* call = nullptr;
+    void happened(bool ok) override { call->accepted(ok); }
+  };
+  struct Finished final : Event {
+    UnaryCall* call = nullptr;
+    void happened(bool) override { call->over(); }
+  };
+  struct Ended final : Event {
+    UnaryCall* call = nullptr;
+    void happened(bool) override {
+      if (call->context_.IsCancelled()) call->cancelled_.store(true, std::memory_order_relaxed);
+      call->over();
+    }
+  };
+
+  explicit UnaryCall(const Method& method) : method_(method), writer_(&context_) {
+    accepted_.call = finished_.call = ended_.call = this;
+    context_.AsyncNotifyWhenDone(&ended_);
+    method_.accept(&context_, &request_, &writer_, &accepted_);
+  }
+  ~UnaryCall() = default;
+
+  void accepted(bool ok) {
+    if (!ok) {  // the server shuts down; `ended_` never happens
+      delete this;
+      return;
+    }
+    wait(method_);
+    method_.active->fetch_add(1, std::memory_order_relaxed);
+    method_.observer->started(method_.number);
+    began_ = method_.clock->now();
+    deadline_ = clock::local_deadline(context_.deadline(), *method_.clock);
+    method_.handle(*this);
+  }
+
+  // After both the answer and the end of the call; both happen on the serving thread.
+  void over() {
+    if (--pending_ > 0) return;
+    HandledCall handled;
+    const domain::LocalTime now = method_.clock->now();
+    handled.duration = now - began_;
+    handled.code = status_.error_code();
+    if (cancelled_) {
+      handled.code =
+          now >= deadline_ ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
+    }
+    std::string peer;
+    if (handled.code != grpc::StatusCode::OK) {
+      const auto& metadata = context_.client_metadata();
+      if (const auto it = metadata.find("traceparent"); it != metadata.end()) {
+        handled.traceparent = {it->second.data(), it->second.size()};
+      }
+      peer = context_.peer();
+      handled.peer = peer;
+      handled.message = status_.error_message();
+    }
+    method_.observer->handled(method_.number, handled);
+    method_.active->fetch_sub(1, std::memory_order_relaxed);
+    delete this;
+  }
+
+  const Method& method_;
+  grpc::ServerContext context_;
+  Request request_;
+  Response response_;
+  grpc::ServerAsyncResponseWriter<Response> writer_;
+  Accepted accepted_;
+  Finished finished_;
+  Ended ended_;
+  grpc::Status status_;
+  domain::LocalTime began_;
+  domain::LocalTime deadline_;
+  std::atomic<bool> cancelled_{false};
+  int pending_ = 2;
+};
+
+}  // namespace stock::rpc
