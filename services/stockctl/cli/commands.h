@@ -1,0 +1,26 @@
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace stockctl {
+
+class Session;
+
+// Each adds one subcommand, with its options, help and examples. `session` outlives `app`.
+void add_get(CLI::App& app, Session& session);
+void add_batch(CLI::App& app, Session& session);
+void add_total(CLI::App& app, Session& session);
+void add_list(CLI::App& app, Session& session);
+void add_check(CLI::App& app, Session& session);
+void add_history(CLI::App& app, Session& session);
+void add_adjust(CLI::App& app, Session& session);
+void add_set(CLI::App& app, Session& session);
+void add_import(CLI::App& app, Session& session);
+void add_replay(CLI::App& app, Session& session);
+void add_locations(CLI::App& app, Session& session);
+void add_completion(CLI::App& app, Session& session);
+void add_version(CLI::App& app, Session& session);
+
+}  // namespace stockctl

@@ -1,0 +1,134 @@
+#include "stockctl/cli/options.h"
+
+#include <unistd.h>
+
+#include <CLI/App.hpp>
+#include <cstdlib>
+#include <iostream>
+
+#include "stockctl/files/request_id.h"
+#include "stockctl/text/concat.h"
+#include "stockctl/text/parse.h"
+#include "stockctl/text/utf8.h"
+#include "stockctl/view/proto_time.h"
+
+namespace stockctl {
+namespace {
+
+std::chrono::nanoseconds duration_from(const std::string& name, const std::string& text) {
+  const auto duration = parse_duration(text);
+  if (!duration) {
+    throw CLI::ValidationError(
+        name, concat("\"", printable(text), "\" is not a time such as 250ms, 5s or 1m30s"));
+  }
+  return *duration;
+}
+
+std::string default_actor() {
+  const char* user = std::getenv("USER");
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  return concat(user == nullptr ? "unknown" : user, '@', host);
+}
+
+}  // namespace
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value,
+                          const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          name, [name, &value](const std::string& text) { value = duration_from(name, text); },
+          help)
+      ->type_name("TIME");
+}
+
+stock::v1::Consistency ReadOptions::consistency() const {
+  stock::v1::Consistency consistency;
+  if (max_staleness) {
+    *consistency.mutable_max_staleness() = to_proto(*max_staleness);
+  } else if (fully_consistent) {
+    consistency.set_fully_consistent(true);
+  } else {
+    consistency.set_minimize_latency(true);
+  }
+  consistency.set_allow_stale(allow_stale);
+  return consistency;
+}
+
+std::shared_ptr<ReadOptions> add_read_options(CLI::App& app) {
+  auto options = std::make_shared<ReadOptions>();
+  CLI::Option* max_staleness = app.add_option_function<std::string>(
+                                      "--max-staleness",
+                                      [options](const std::string& text) {
+                                        options->max_staleness =
+                                            duration_from("--max-staleness", text);
+                                      },
+                                      "Nothing older than this, such as 500ms or 2s")
+                                   ->type_name("TIME")
+                                   ->group("How fresh");
+  app.add_flag("--fully-consistent", options->fully_consistent, "As of now, or later")
+      ->excludes(max_staleness)
+      ->group("How fresh");
+  app.add_flag("--allow-stale", options->allow_stale, "If that fails, what there is, and its age")
+      ->group("How fresh");
+  return options;
+}
+
+stock::v1::WriteContext WriteOptions::context() const {
+  stock::v1::WriteContext context;
+  context.set_request_id(request_id.empty() ? random_request_id() : request_id);
+  context.set_reason(reason);
+  context.set_reference(reference);
+  context.set_actor(actor);
+  return context;
+}
+
+std::shared_ptr<WriteOptions> add_bulk_write_options(CLI::App& app) {
+  auto options = std::make_shared<WriteOptions>();
+  options->actor = default_actor();
+  app.add_option("--reason", options->reason, "Why")->group("Kept with the movement");
+  app.add_option("--reference", options->reference, "Order or document: a number or a URI")
+      ->group("Kept with the movement");
+  app.add_option("--actor", options->actor, concat("Who (default ", options->actor, ")"))
+      ->group("Kept with the movement");
+  return options;
+}
+
+std::shared_ptr<WriteOptions> add_write_options(CLI::App& app) {
+  auto options = add_bulk_write_options(app);
+  app.add_option("--request-id", options->request_id, "A UUID; the same one is applied once")
+      ->type_name("UUID")
+      ->group("Kept with the movement");
+  return options;
+}
+
+std::shared_ptr<std::string> add_location(CLI::App& app) {
+  auto location = std::make_shared<std::string>("main");
+  app.add_option("-l,--location", *location, "Where, if a key does not say (default main)")
+      ->envname("STOCKCTL_LOCATION");
+  return location;
+}
+
+stock::v1::Key to_proto(const StockKey& key) {
+  stock::v1::Key result;
+  result.set_sku(key.sku);
+  result.set_location(key.location);
+  return result;
+}
+
+std::vector<std::string> with_standard_input(const std::vector<std::string>& words) {
+  std::vector<std::string> result;
+  for (const std::string& word : words) {
+    if (word != "-") {
+      result.push_back(word);
+      continue;
+    }
+    for (std::string line; std::getline(std::cin, line);) {
+      if (!line.empty() && line.back() == '\r') line.pop_back();
+      if (!line.empty()) result.push_back(line);
+    }
+  }
+  return result;
+}
+
+}  // namespace stockctl

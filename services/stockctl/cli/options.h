@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "stock/v1/stock_service.pb.h"
+#include "stockctl/files/stock_key.h"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace stockctl {
+
+// Options that several commands share. Each add_ function returns where the values will be once the
+// command line is parsed; the commands' callbacks keep it.
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value,
+                          const std::string& help);
+
+struct ReadOptions {
+  std::optional<std::chrono::nanoseconds> max_staleness;
+  bool fully_consistent = false;
+  bool allow_stale = false;
+
+  stock::v1::Consistency consistency() const;
+};
+std::shared_ptr<ReadOptions> add_read_options(CLI::App& app);
+
+struct WriteOptions {
+  std::string reason;
+  std::string reference;
+  std::string actor;
+  std::string request_id;
+
+  // Makes up a request_id when none was given, so that it can be named when no answer comes.
+  stock::v1::WriteContext context() const;
+};
+std::shared_ptr<WriteOptions> add_write_options(CLI::App& app);
+// The same without --request-id, for commands that make many.
+std::shared_ptr<WriteOptions> add_bulk_write_options(CLI::App& app);
+
+// --location, with "main" or STOCKCTL_LOCATION as default.
+std::shared_ptr<std::string> add_location(CLI::App& app);
+
+stock::v1::Key to_proto(const StockKey& key);
+
+// The words, where "-" stands for the lines of the standard input.
+std::vector<std::string> with_standard_input(const std::vector<std::string>& words);
+
+}  // namespace stockctl

@@ -1,0 +1,138 @@
+// adjust, set: changing counts by hand.
+
+#include <CLI/App.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stockctl/cli/commands.h"
+#include "stockctl/cli/options.h"
+#include "stockctl/cli/session.h"
+#include "stockctl/text/concat.h"
+#include "stockctl/text/parse.h"
+#include "stockctl/view/tables.h"
+
+namespace stockctl {
+namespace {
+
+// "SKU=+5" words; or two words, "SKU +5".
+absl::StatusOr<std::vector<KeyAndCount>> parse_changes(const std::vector<std::string>& words,
+                                                       const std::string& location) {
+  if (words.size() == 2) {
+    const absl::StatusOr<std::int64_t> change = parse_count(words[1]);
+    if (change.ok()) return std::vector{KeyAndCount{parse_key(words[0], location), *change}};
+  }
+  std::vector<KeyAndCount> changes;
+  for (const std::string& word : words) {
+    absl::StatusOr<KeyAndCount> change = parse_key_and_count(word, location);
+    if (!change.ok()) return change.status();
+    changes.push_back(*std::move(change));
+  }
+  return changes;
+}
+
+// A write without an answer may have been applied: how to find out without doing it twice.
+void explain_repeating(Session& session, const absl::Status& status,
+                       const stock::v1::WriteContext& context) {
+  const bool unknown = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  if (!unknown || session.json) return;
+  session.err() << "It is not known whether this was applied. To be sure, repeat it with\n"
+                << "  --request-id " << context.request_id() << "\nwhich is applied once only.\n";
+}
+
+void print_outcome(std::ostream& out, bool replayed, const std::string& request_id) {
+  if (replayed) out << "Applied already, by the same request; nothing was changed now.\n";
+  out << "request " << request_id << '\n';
+}
+
+}  // namespace
+
+void add_adjust(CLI::App& app, Session& session) {
+  CLI::App& adjust = *app.add_subcommand("adjust", "Add to what is on hand, or take from it");
+  auto words = std::make_shared<std::vector<std::string>>();
+  adjust.add_option("CHANGE", *words, "SKU=+5, SKU@LOCATION=-2; or: SKU +5")
+      ->required()
+      ->type_name("");
+  const auto location = add_location(adjust);
+  const auto write = add_write_options(adjust);
+  adjust.footer(
+      "Examples:\n"
+      "  stockctl adjust LANTERN-42 +5 --location LON --reason delivery\n"
+      "  stockctl adjust LANTERN-42@LON=-3 LANTERN-42@MAN=+3 --reason transfer\n"
+      "  stockctl adjust MUG-RED@LON=-1 --reason sale --reference order/536365\n"
+      "All lines are applied, or none.");
+  session.on_command(adjust, [=, &session]() -> absl::StatusOr<ExitCode> {
+    const auto changes = parse_changes(*words, *location);
+    if (!changes.ok()) return changes.status();
+    stock::v1::AdjustStockRequest request;
+    *request.mutable_context() = write->context();
+    for (const KeyAndCount& change : *changes) {
+      stock::v1::Adjustment& line = *request.add_lines();
+      *line.mutable_key() = to_proto(change.key);
+      line.set_on_hand_delta(change.count);
+    }
+    const auto response = session.client().call(request);
+    if (!response.ok()) {
+      const ExitCode code = session.fail(response.status());
+      explain_repeating(session, response.status(), request.context());
+      return code;
+    }
+    session.show(*response, [&](std::ostream& out, const Terminal& terminal) {
+      print_written(out, response->levels(), terminal);
+      print_outcome(out, response->replayed(), response->request_id());
+    });
+    return kOk;
+  });
+}
+
+void add_set(CLI::App& app, Session& session) {
+  CLI::App& set = *app.add_subcommand("set", "Replace what is on hand by what was counted");
+  struct Options {
+    std::string word;
+    std::string count;
+    std::optional<std::int64_t> expected_on_hand;
+    std::optional<std::int64_t> expected_version;
+  };
+  auto options = std::make_shared<Options>();
+  set.add_option("KEY", options->word, "SKU or SKU@LOCATION")->required()->type_name("");
+  set.add_option("COUNT", options->count, "What is on hand")->required()->type_name("");
+  const auto location = add_location(set);
+  CLI::Option* on_hand =
+      set.add_option("--expect-on-hand", options->expected_on_hand, "Only if it still is this")
+          ->type_name("N");
+  set.add_option("--expect-version", options->expected_version,
+                 "Only if it still is this version (0: none)")
+      ->type_name("N")
+      ->excludes(on_hand);
+  const auto write = add_write_options(set);
+  set.footer(
+      "Examples:\n"
+      "  stockctl set LANTERN-42@LON 118 --reason 'cycle count'\n"
+      "  stockctl set LANTERN-42@LON 118 --expect-version 17\n"
+      "Exit code 1 when it is no longer what was expected.");
+  session.on_command(set, [=, &session]() -> absl::StatusOr<ExitCode> {
+    const auto count = parse_count(options->count);
+    if (!count.ok()) return count.status();
+    stock::v1::SetStockRequest request;
+    *request.mutable_context() = write->context();
+    *request.mutable_key() = to_proto(parse_key(options->word, *location));
+    request.set_on_hand(*count);
+    if (options->expected_on_hand) request.set_expected_on_hand(*options->expected_on_hand);
+    if (options->expected_version) request.set_expected_version(*options->expected_version);
+    const auto response = session.client().call(request);
+    if (!response.ok()) {
+      const ExitCode code = session.fail(response.status());
+      explain_repeating(session, response.status(), request.context());
+      return code;
+    }
+    session.show(*response, [&](std::ostream& out, const Terminal& terminal) {
+      google::protobuf::RepeatedPtrField<stock::v1::WrittenLevel> levels;
+      *levels.Add() = response->level();
+      print_written(out, levels, terminal);
+      print_outcome(out, response->replayed(), response->request_id());
+    });
+    return kOk;
+  });
+}
+
+}  // namespace stockctl

@@ -1,0 +1,32 @@
+#include "stockctl/rpc/channel.h"
+
+#include <string_view>
+
+#include "stockctl/rpc/error_details.h"
+
+namespace stockctl {
+
+std::shared_ptr<grpc::Channel> open_channel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetUserAgentPrefix("stockctl");
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+gpr_timespec deadline_in(std::chrono::nanoseconds time) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(time.count(), GPR_TIMESPAN));
+}
+
+absl::Status status_of(const grpc::Status& status, const grpc::ClientContext& context) {
+  if (status.ok()) return absl::OkStatus();
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  const auto& metadata = context.GetServerTrailingMetadata();
+  const auto provenance = metadata.find(std::string(kProvenanceMetadata));
+  attach_details(result, status.error_details(),
+                 provenance == metadata.end()
+                     ? std::string_view()
+                     : std::string_view(provenance->second.data(), provenance->second.size()));
+  return result;
+}
+
+}  // namespace stockctl

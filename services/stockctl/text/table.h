@@ -1,0 +1,47 @@
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "stockctl/text/terminal.h"
+
+namespace stockctl {
+
+// Rows under a line of column names, aligned. Where the terminal is too narrow, the columns that
+// may shrink do, widest first; elsewhere nothing is ever cut.
+class Table {
+ public:
+  enum class Align { kLeft, kRight };
+
+  struct Column {
+    std::string name;
+    Align align = Align::kLeft;
+    bool shrinks = false;
+  };
+
+  struct Cell {
+    // NOLINTNEXTLINE(google-explicit-constructor): most cells are just text.
+    Cell(std::string cell_text, Style cell_style = Style::kPlain)
+        : text(std::move(cell_text)), style(cell_style) {}
+
+    std::string text;
+    Style style;
+  };
+
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // One cell per column. What is not printable is replaced.
+  void add(std::vector<Cell> row);
+  bool empty() const { return rows_.empty(); }
+
+  void print(std::ostream& out, const Terminal& terminal) const;
+
+ private:
+  std::vector<std::size_t> widths(const Terminal& terminal) const;
+
+  std::vector<Column> columns_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+}  // namespace stockctl

@@ -1,0 +1,18 @@
+#include "stockctl/view/json.h"
+
+#include "google/protobuf/util/json_util.h"
+
+namespace stockctl {
+
+std::string to_json(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  // Fails for an Any of an unknown type only; what was written before it would be half a document.
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}\n";
+  return text;
+}
+
+}  // namespace stockctl
