@@ -44,6 +44,7 @@ struct MovementPage {
 };
 
 struct LocationQuery {
+  std::string id;     // only this one; empty: all
   std::string after;  // begin behind this id
   std::int32_t limit = 100;
 };

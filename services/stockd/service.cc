@@ -1,0 +1,488 @@
+#include "stockd/service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "stock/clock/database_clock.h"
+#include "stock/clock/local_clock.h"
+#include "stock/clock/timer_thread.h"
+#include "stock/config/endpoints.h"
+#include "stock/drift/auditor.h"
+#include "stock/layers/breaker.h"
+#include "stock/layers/catalogue_path.h"
+#include "stock/layers/flights.h"
+#include "stock/layers/ledger_identity.h"
+#include "stock/layers/location_directory.h"
+#include "stock/layers/read_path.h"
+#include "stock/ledger/batcher.h"
+#include "stock/memory/memory_layer.h"
+#include "stock/postgres/database_layer.h"
+#include "stock/postgres/heart.h"
+#include "stock/postgres/ledger_history.h"
+#include "stock/postgres/ledger_store.h"
+#include "stock/postgres/location_store.h"
+#include "stock/postgres/pool.h"
+#include "stock/postgres/schema.h"
+#include "stock/redis/redis_layer.h"
+#include "stock/rpc/server.h"
+#include "stock/rpc/stock_handlers.h"
+#include "stock/telemetry/build_info.h"
+#include "stock/telemetry/log.h"
+#include "stock/telemetry/metrics.h"
+#include "stock/telemetry/process_metrics.h"
+#include "stockd/observers.h"
+
+namespace stockd {
+
+using namespace stock;  // NOLINT(google-build-using-namespace): this file is where all rooms meet
+
+namespace {
+
+// A statement that its server does not end is cut off after this much more than its timeout.
+constexpr std::chrono::milliseconds kHangMargin{1000};
+
+postgres::SessionOptions session_options(const config::Config& config, const std::string& url,
+                                         std::chrono::milliseconds timeout) {
+  return {.url = url,
+          .application_name = "stockd " + config.instance,
+          .statement_timeout = timeout,
+          .hang_limit = 2 * timeout + kHangMargin};
+}
+
+// A remote layer as the read path sees it: behind a breaker, batched and bounded.
+struct Guarded {
+  Guarded(layers::Layer& layer, const clock::LocalClock& clock, clock::Timers& timers,
+          const config::Config& config, layers::Flights::Options options)
+      : flights(layer, clock, timers, options),
+        breaker(flights, clock,
+                {.failures = static_cast<int>(config.breaker_failures),
+                 .open_for = config.breaker_open,
+                 .timeout = options.timeout}) {}
+  layers::Flights flights;
+  layers::Breaker breaker;
+};
+
+// One database, as a layer and as a catalogue.
+struct Database {
+  Database(postgres::Role role, const postgres::SessionOptions& session, std::size_t connections,
+           const clock::LocalClock& clock, clock::Timers& timers, postgres::Knowledge knowledge,
+           const config::Config& config, std::chrono::milliseconds timeout)
+      : pool(std::make_unique<postgres::Pool>(
+            postgres::Pool::Options{.session = session, .connections = connections}, clock,
+            timers)),
+        layer(role, *pool, timers, knowledge),
+        guarded(layer, clock, timers, config,
+                {.max_flights = static_cast<int>(connections),
+                 .max_batch = static_cast<int>(config.read_batch),
+                 .timeout = timeout}) {}
+  std::unique_ptr<postgres::Pool> pool;
+  postgres::DatabaseLayer layer;
+  Guarded guarded;
+};
+
+struct Cache {
+  Cache(redis::RedisOptions options, const layers::LedgerIdentity& identity,
+        const clock::LocalClock& clock, clock::Timers& timers, const config::Config& config)
+      : layer(std::make_unique<redis::RedisLayer>(std::move(options), identity)),
+        guarded(*layer, clock, timers, config,
+                {.max_flights = static_cast<int>(config.redis_flights),
+                 .max_batch = static_cast<int>(config.redis_batch),
+                 .timeout = config.redis_timeout}) {}
+  std::unique_ptr<redis::RedisLayer> layer;
+  Guarded guarded;
+};
+
+redis::RedisOptions redis_options(const config::Config& config) {
+  const auto endpoint = config::parse_redis_url(config.redis_url).value();  // validated by load()
+  return {.host = endpoint.address.host,
+          .port = endpoint.address.port,
+          .user = endpoint.user,
+          .password = endpoint.password,
+          .db = endpoint.database,
+          .ttl = config.redis_ttl,
+          .timeout = config.redis_timeout,
+          .on_connection = [](bool connected, const std::string& why) {
+            if (connected) {
+              telemetry::log_info("redis is connected");
+            } else {
+              telemetry::log_warn("redis is not connected", {{"error", why}});
+            }
+          }};
+}
+
+postgres::Heart::Options heart_options(const config::Config& config) {
+  return {.session = session_options(config, config.primary_url, config.primary_timeout),
+          .heartbeat_interval = config.heartbeat_interval,
+          .pulse_interval = config.pulse_interval,
+          .on_change = [](const postgres::Heart::State& state) {
+            telemetry::log_info("the primary's state has changed",
+                                {{"reachable", state.primary_reachable},
+                                 {"leader", state.leads},
+                                 {"error", state.error}});
+          }};
+}
+
+rpc::Server::Options server_options(const config::Config& config) {
+  return {.address = fmt::format("{}:{}", config.listen.host, config.listen.port),
+          .max_message_bytes = static_cast<int>(config.max_message_bytes),
+          .max_concurrent_streams = static_cast<int>(config.max_concurrent_streams),
+          .max_connection_age = config.max_connection_age,
+          .keepalive_time = config.keepalive_time};
+}
+
+}  // namespace
+
+// Declared in the order in which they depend on each other: each uses only what stands above it.
+struct Service::Parts {
+  explicit Parts(const config::Config& config);
+
+  // Time, and what is known of the ledger.
+  clock::BootClock clock;
+  clock::TimerThread timers{clock};
+  clock::DatabaseClock database_clock{clock};
+  layers::LedgerIdentity identity;
+  postgres::Knowledge knowledge{clock, database_clock, identity};
+
+  // What is counted.
+  telemetry::Metrics metrics;
+  ReadMetrics read_metrics;
+  WriteMetrics write_metrics;
+  DriftMetrics drift_metrics;
+  CallMetrics call_metrics;
+
+  // The layers, nearest first; those that are configured.
+  std::optional<memory::MemoryLayer> memory;
+  std::optional<Cache> redis;
+  std::optional<Database> replica;
+  Database primary;
+
+  // Reading.
+  layers::ReadPath reads;
+  layers::CataloguePath catalogue;
+  layers::LocationDirectory directory;
+
+  // Writing.
+  postgres::Session write_session;
+  postgres::LedgerStore store;
+  ledger::Batcher writes;
+  postgres::LocationStore locations;
+  std::optional<postgres::Heart> heart;
+
+  // Watching.
+  postgres::Session audit_session;
+  postgres::LedgerHistory history;
+  std::optional<memory::PeekLayer> peek;
+  std::optional<drift::Auditor> auditor;
+
+  // Serving.
+  rpc::StockHandlers handlers;
+  rpc::Server server;
+  std::optional<admin::Server> admin;
+
+  // Whether a database can answer within the default bound; asked by look_after().
+  std::atomic<bool> probing{false};
+  mutable std::mutex probe_mutex;
+  bool reads_work = false;
+  std::string probe_error = "not asked yet";
+  bool schema_known = false;
+  std::string schema_error;
+
+  std::vector<layers::Stage> stages(const config::Config& config);
+  std::vector<layers::Catalogue*> databases();
+  std::vector<layers::Layer*> witnesses(const config::Config& config);
+  void export_gauges(const config::Config& config);
+};
+
+Service::Parts::Parts(const config::Config& config)
+    : read_metrics(metrics, config.layers),
+      write_metrics(metrics),
+      drift_metrics(metrics, config.layers),
+      call_metrics(metrics),
+      primary(postgres::Role::kPrimary,
+              session_options(config, config.primary_url, config.primary_timeout),
+              static_cast<std::size_t>(config.primary_connections), clock, timers, knowledge,
+              config, config.primary_timeout),
+      reads(stages(config), clock, database_clock, identity, read_metrics),
+      catalogue(databases(), clock, database_clock),
+      directory(catalogue, database_clock),
+      write_session(postgres::LedgerStore::for_writing(
+                        session_options(config, config.primary_url, config.write_timeout)),
+                    clock, timers),
+      store(write_session),
+      writes({.max_requests = static_cast<std::size_t>(config.write_batch),
+              .max_queue = static_cast<std::size_t>(config.write_queue)},
+             store, clock, write_metrics),
+      locations(*primary.pool, timers),
+      audit_session(session_options(config, config.primary_url, config.primary_timeout), clock,
+                    timers),
+      history(audit_session, knowledge),
+      handlers({.reads = reads,
+                .catalogue = catalogue,
+                .directory = directory,
+                .writes = writes,
+                .locations = locations,
+                .clock = clock,
+                .database_clock = database_clock,
+                .instance = config.instance,
+                .max_staleness = config.max_staleness}),
+      server(server_options(config), clock, call_metrics) {
+  handlers.attach(server);
+  telemetry::add_process_metrics(metrics);
+  telemetry::add_build_info(metrics);
+  export_gauges(config);
+}
+
+std::vector<layers::Stage> Service::Parts::stages(const config::Config& config) {
+  std::vector<layers::Stage> stages;
+  for (const std::string& name : config.layers) {
+    if (name == "memory") {
+      memory.emplace(
+          memory::MemoryOptions{.capacity = static_cast<std::size_t>(config.memory_capacity),
+                                .shards = static_cast<std::size_t>(config.memory_shards)});
+      stages.push_back({.layer = &*memory, .fill = &*memory});
+    } else if (name == "redis") {
+      redis.emplace(redis_options(config), identity, clock, timers, config);
+      stages.push_back({.layer = &redis->guarded.breaker, .fill = redis->layer.get()});
+    } else if (name == "replica") {
+      replica.emplace(postgres::Role::kReplica,
+                      session_options(config, config.replica_url, config.replica_timeout),
+                      static_cast<std::size_t>(config.replica_connections), clock, timers,
+                      knowledge, config, config.replica_timeout);
+      stages.push_back({.layer = &replica->guarded.breaker});
+    } else {
+      stages.push_back({.layer = &primary.guarded.breaker, .authoritative = true});
+    }
+  }
+  return stages;
+}
+
+std::vector<layers::Catalogue*> Service::Parts::databases() {
+  std::vector<layers::Catalogue*> databases;
+  if (replica) databases.push_back(&replica->layer);
+  databases.push_back(&primary.layer);
+  return databases;
+}
+
+// The layers as the auditor asks them: beside the read path, so that looking at a copy neither
+// refreshes it nor saves it from being evicted.
+std::vector<layers::Layer*> Service::Parts::witnesses(const config::Config& config) {
+  std::vector<layers::Layer*> witnesses;
+  for (const std::string& name : config.layers) {
+    if (name == "memory") {
+      witnesses.push_back(&peek.emplace(*memory));
+    } else if (name == "redis") {
+      witnesses.push_back(redis->layer.get());
+    } else if (name == "replica") {
+      witnesses.push_back(&replica->layer);
+    } else {
+      witnesses.push_back(&primary.layer);
+    }
+  }
+  return witnesses;
+}
+
+void Service::Parts::export_gauges(const config::Config& config) {
+  const auto up = [&](const std::string& layer, std::function<bool()> is_up) {
+    metrics.gauge_callback("stock_layer_up", "Whether a layer can be asked: 1, or 0.",
+                           {{"layer", layer}},
+                           [is_up = std::move(is_up)] { return is_up() ? 1.0 : 0.0; });
+  };
+  const auto guarded = [&](const std::string& layer, const Guarded& parts) {
+    const telemetry::Labels labels = {{"layer", layer}};
+    metrics.gauge_callback("stock_layer_breaker_open",
+                           "Whether a layer is left alone because it kept failing: 1, or 0.",
+                           labels, [&parts] { return parts.breaker.closed() ? 0.0 : 1.0; });
+    metrics.gauge_callback("stock_layer_waiting_keys", "Keys that wait for a read of a layer.",
+                           labels, [&parts] { return parts.flights.waiting(); });
+    metrics.gauge_callback("stock_layer_flights", "Reads of a layer under way.", labels,
+                           [&parts] { return parts.flights.under_way(); });
+  };
+  const auto pool = [&](const std::string& layer, const postgres::Pool& connections,
+                        std::int64_t size) {
+    const telemetry::Labels labels = {{"layer", layer}};
+    metrics.gauge("stock_pool_size", "Connections to a database that there can be.", labels)
+        .set(static_cast<double>(size));
+    metrics.gauge_callback("stock_pool_connections", "Connections to a database.", labels,
+                           [&connections] { return connections.stats().connections_up; });
+    metrics.gauge_callback("stock_pool_busy", "Connections to a database in use.", labels,
+                           [&connections] { return connections.stats().busy; });
+    metrics.gauge_callback("stock_pool_queued", "Statements that wait for a connection.", labels,
+                           [&connections] { return connections.stats().queued; });
+  };
+  if (memory) {
+    const telemetry::Labels labels = {{"layer", "memory"}};
+    up("memory", [] { return true; });
+    metrics.gauge_callback("stock_layer_entries", "Copies that a layer holds.", labels,
+                           [this] { return memory->stats().entries; });
+    metrics.gauge("stock_layer_capacity_entries", "Copies that a layer can hold.", labels)
+        .set(static_cast<double>(config.memory_capacity));
+    metrics.counter_callback("stock_layer_evictions_total", "Copies that made room for others.",
+                             labels, [this] { return memory->stats().evictions; });
+  }
+  if (redis) {
+    up("redis", [this] { return redis->layer->stats().connected; });
+    guarded("redis", redis->guarded);
+    const auto offers = [&](const std::string& outcome, auto count) {
+      metrics.counter_callback("stock_layer_offers_total",
+                               "Copies offered to a layer, by what became of them.",
+                               {{"layer", "redis"}, {"outcome", outcome}},
+                               [this, count] { return count(redis->layer->stats()); });
+    };
+    offers("stored", [](const redis::RedisStats& stats) { return stats.offers_stored; });
+    offers("dropped", [](const redis::RedisStats& stats) { return stats.offers_dropped; });
+    offers("failed", [](const redis::RedisStats& stats) { return stats.offers_failed; });
+  }
+  if (replica) {
+    up("replica", [this] { return replica->pool->stats().connections_up > 0; });
+    guarded("replica", replica->guarded);
+    pool("replica", *replica->pool, config.replica_connections);
+  }
+  up("primary", [this] { return heart && heart->state().primary_reachable; });
+  guarded("primary", primary.guarded);
+  pool("primary", *primary.pool, config.primary_connections);
+
+  metrics.gauge_callback("stock_leader",
+                         "Whether this process is the one that writes heartbeats: 1, or 0.", {},
+                         [this] { return heart && heart->state().leads ? 1.0 : 0.0; });
+  metrics.gauge_callback("stock_write_queue_length", "Writes that wait for a batch.", {},
+                         [this] { return writes.queue_length(); });
+  metrics.gauge("stock_write_queue_capacity", "Writes that can wait for a batch.")
+      .set(static_cast<double>(config.write_queue));
+}
+
+Service::Service(const config::Config& config)
+    : config_(config), parts_(std::make_unique<Parts>(config)) {}
+
+Service::~Service() { stop(); }
+
+absl::Status Service::start() {
+  Parts& parts = *parts_;
+  {
+    postgres::Session session(
+        session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
+        parts.timers);
+    const absl::Status schema = postgres::check_schema(session);
+    if (absl::IsFailedPrecondition(schema)) return schema;
+    parts.schema_known = schema.ok();
+    if (!schema.ok()) {
+      telemetry::log_warn("the primary cannot be reached yet; trying on",
+                          {{"error", std::string(schema.message())}});
+    }
+  }
+  parts.heart.emplace(heart_options(config_), parts.knowledge, parts.timers);
+  if (config_.audit_keys > 0) {
+    parts.auditor.emplace(
+        drift::Auditor::Options{.interval = config_.audit_interval,
+                                .keys_per_pass = static_cast<int>(config_.audit_keys),
+                                .patience = config_.primary_timeout},
+        parts.witnesses(config_), parts.history, parts.database_clock, parts.clock,
+        parts.drift_metrics);
+  }
+  parts.admin.emplace(admin::Options{.host = config_.admin_listen.host,
+                                     .port = config_.admin_listen.port,
+                                     .metrics = [&parts] { return parts.metrics.expose(); },
+                                     .checks = [this] { return checks(); }});
+  if (auto status = parts.admin->start(); !status.ok()) return status;
+  if (auto status = parts.server.start(); !status.ok()) return status;
+  telemetry::log_info("listening", {{"address", config_.listen.host},
+                                    {"port", parts.server.port()},
+                                    {"admin_port", static_cast<int>(parts.admin->port())},
+                                    {"instance", config_.instance},
+                                    {"version", telemetry::build_info().version}});
+  return absl::OkStatus();
+}
+
+// What works is found out by doing it: a small listing within the default bound, which any database
+// that is fresh enough can answer.
+void Service::look_after() {
+  Parts& parts = *parts_;
+  if (!parts.schema_known && parts.heart->state().primary_reachable) {
+    postgres::Session session(
+        session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
+        parts.timers);
+    const absl::Status schema = postgres::check_schema(session);
+    const std::lock_guard lock(parts.probe_mutex);
+    parts.schema_known = schema.ok();
+    const std::string error(schema.message());
+    if (absl::IsFailedPrecondition(schema) && error != parts.schema_error) {
+      telemetry::log_error("the database's schema is not the one that is needed",
+                           {{"error", error}});
+    }
+    parts.schema_error = error;
+  }
+  if (!parts.probing.exchange(true)) {
+    const layers::ReadContext context{.deadline = parts.clock.now() + config_.primary_timeout};
+    parts.catalogue.locations({.limit = 1}, {.max_age = config_.max_staleness}, context,
+                              [&parts](const layers::Listing<layers::LocationPage>& listing) {
+                                {
+                                  const std::lock_guard lock(parts.probe_mutex);
+                                  parts.reads_work = listing.page.ok();
+                                  parts.probe_error = std::string(listing.page.status().message());
+                                }
+                                parts.probing = false;
+                              });
+  }
+  bool serving = false;
+  {
+    const std::lock_guard lock(parts.probe_mutex);
+    serving = parts.reads_work && parts.schema_known;
+  }
+  parts.server.health().set("", serving);
+  parts.server.health().set(rpc::kStockService, serving);
+}
+
+std::vector<admin::Check> Service::checks() const {
+  const Parts& parts = *parts_;
+  std::vector<admin::Check> checks;
+  {
+    const std::lock_guard lock(parts.probe_mutex);
+    checks.push_back({.name = "reads",
+                      .ok = parts.reads_work,
+                      .required = true,
+                      .detail = parts.reads_work ? "" : parts.probe_error});
+    checks.push_back({.name = "schema",
+                      .ok = parts.schema_known,
+                      .required = true,
+                      .detail = parts.schema_known           ? ""
+                                : parts.schema_error.empty() ? "not known yet"
+                                                             : parts.schema_error});
+  }
+  const auto state = parts.heart->state();
+  checks.push_back(
+      {.name = "primary", .ok = state.primary_reachable, .required = false, .detail = state.error});
+  if (parts.replica) {
+    const bool up = parts.replica->pool->stats().connections_up > 0;
+    checks.push_back(
+        {.name = "replica", .ok = up, .required = false, .detail = up ? "" : "no connection"});
+  }
+  if (parts.redis) {
+    const bool up = parts.redis->layer->stats().connected;
+    checks.push_back(
+        {.name = "redis", .ok = up, .required = false, .detail = up ? "" : "no connection"});
+  }
+  return checks;
+}
+
+// From the outside in: first the callers, then what they need, then what that needs.
+void Service::stop() {
+  if (!parts_) return;
+  Parts& parts = *parts_;
+  parts.server.drain(config_.drain_timeout);
+  parts.writes.stop(parts.clock.now() + config_.write_timeout);
+  parts.auditor.reset();
+  parts.admin.reset();
+  parts.heart.reset();
+  // These answer everything that still waits for them, so they go before those who wait.
+  parts.primary.pool.reset();
+  if (parts.replica) parts.replica->pool.reset();
+  if (parts.redis) parts.redis->layer.reset();
+  parts_.reset();
+}
+
+}  // namespace stockd
