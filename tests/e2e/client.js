@@ -1,0 +1,61 @@
+// @grpc/grpc-js as a client of the service, from the .proto files alone.
+
+import path from 'node:path';
+
+import grpc from '@grpc/grpc-js';
+import protoLoader from '@grpc/proto-loader';
+import protobuf from 'protobufjs';
+
+import { ROOT } from './stack.js';
+
+const PROTO = path.join(ROOT, 'proto');
+const SERVICE_FILE = path.join(PROTO, 'stock/v1/stock_service.proto');
+const OPTIONS = {
+  includeDirs: [PROTO], longs: String, enums: String, defaults: true, arrays: true, oneofs: true,
+};
+
+const { StockService } = grpc.loadPackageDefinition(protoLoader.loadSync(SERVICE_FILE, OPTIONS)).stock.v1;
+
+// Messages that travel in metadata.
+const types = new protobuf.Root();
+types.resolvePath = (_origin, target) => path.join(PROTO, target);
+types.loadSync(['google/rpc/status.proto', 'stock/v1/provenance.proto']);
+const decode = (name, bytes) => {
+  const type = types.lookupType(name);
+  return type.toObject(type.decode(bytes), { longs: String, enums: String, defaults: true });
+};
+
+// An error's details: { ErrorInfo: {...}, BadRequest: {...}, ... }.
+export function errorDetails(error) {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  if (!bytes) return {};
+  const status = decode('google.rpc.Status', bytes);
+  return Object.fromEntries(status.details.map(({ type_url, value }) => {
+    const name = type_url.slice(type_url.lastIndexOf('/') + 1);
+    return [name.slice(name.lastIndexOf('.') + 1), decode(name, value)];
+  }));
+}
+
+// Where an error of a read comes from, or undefined.
+export function errorProvenance(error) {
+  const [bytes] = error.metadata.get('stock-provenance-bin');
+  return bytes && decode('stock.v1.Provenance', bytes);
+}
+
+// call(method, request) resolves to the response, or rejects with grpc's error.
+export function connect(address) {
+  const client = new StockService(address, grpc.credentials.createInsecure());
+  return {
+    call: (method, request) => new Promise((resolve, reject) => {
+      const deadline = Date.now() + 30_000;
+      client[method](request, { deadline }, (error, response) =>
+        error ? reject(error) : resolve(response));
+    }),
+    close: () => client.close(),
+  };
+}
+
+export const { status } = grpc;
+
+// A google.protobuf.Duration or Timestamp in seconds.
+export const seconds = ({ seconds: whole, nanos }) => Number(whole) + nanos / 1e9;

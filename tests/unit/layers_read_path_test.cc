@@ -1,0 +1,265 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "stock/layers/read_path.h"
+#include "support/fake_layer.h"
+#include "support/manual_clock.h"
+
+namespace stock::layers {
+namespace {
+
+using domain::DatabaseTime;
+using domain::Key;
+using domain::Outcome;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr domain::Incarnation kIncarnation = 7;
+const Key kA{"A", "main"};
+const Key kB{"B", "main"};
+
+class Counted final : public ReadObserver {
+ public:
+  void visited(std::size_t stage, const domain::Visit& visit) override {
+    for (std::size_t i = 0; i < domain::kOutcomes; ++i) {
+      keys[{stage, static_cast<Outcome>(i)}] += visit.keys[i];
+    }
+  }
+  void answered(std::size_t stage, microseconds) override { ++answers[stage]; }
+  std::map<std::pair<std::size_t, Outcome>, int> keys;
+  std::map<std::size_t, int> answers;
+};
+
+class TestRead final : public Read {
+ public:
+  void finished() override { ++finishes; }
+  int finishes = 0;
+};
+
+class ReadPathTest : public ::testing::Test {
+ protected:
+  ReadPathTest() {
+    // The database's clock is known exactly: it reads 1,000 s now.
+    const auto now = clock_.now();
+    database_clock_.measured(now, kStart, now);
+    identity_.primary_says(kIncarnation);
+  }
+
+  // A reading of `version` that was last known to be true `age` ago.
+  domain::Reading reading(domain::Version version, milliseconds age,
+                          domain::Incarnation incarnation = kIncarnation) {
+    return {.exists = true,
+            .version = version,
+            .counts = {.on_hand = version},
+            .as_of = {},
+            .true_through = kStart - age,
+            .incarnation = incarnation};
+  }
+  void ask(TestRead& read, std::vector<Key> keys, domain::Requirement requirement) {
+    read.keys.assign(keys.begin(), keys.end());
+    read.requirement = requirement;
+    path_.start(read);
+  }
+  static std::vector<std::string> outcomes(const Read& read) {
+    std::vector<std::string> words;
+    for (const domain::Visit& visit : read.trail) {
+      for (std::size_t i = 0; i < domain::kOutcomes; ++i) {
+        if (visit.keys[i] == 0) continue;
+        words.push_back(std::string(visit.layer) + " " +
+                        std::string(domain::outcome_name(static_cast<Outcome>(i))));
+      }
+    }
+    return words;
+  }
+
+  static constexpr DatabaseTime kStart{seconds(1000)};
+  support::ManualClock clock_;
+  clock::DatabaseClock database_clock_{clock_};
+  LedgerIdentity identity_;
+  support::FakeLayer memory_{"memory"};
+  support::FakeLayer redis_{"redis"};
+  support::FakeLayer primary_{"primary"};
+  Counted counted_;
+  ReadPath path_{{{.layer = &memory_, .fill = &memory_},
+                  {.layer = &redis_, .fill = &redis_},
+                  {.layer = &primary_, .authoritative = true}},
+                 clock_,
+                 database_clock_,
+                 identity_,
+                 counted_};
+};
+
+TEST_F(ReadPathTest, the_nearest_layer_that_meets_the_bound_answers) {
+  memory_.says(kA, reading(3, milliseconds(10)));
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(1)});
+  EXPECT_EQ(read.finishes, 1);
+  EXPECT_TRUE(read.status.ok());
+  EXPECT_EQ(read.readings[0].version, 3);
+  EXPECT_EQ(read.readings[0].layer, "memory");
+  EXPECT_GE(read.oldest->age, milliseconds(10));
+  EXPECT_THAT(outcomes(read), ElementsAre("memory hit"));
+  EXPECT_THAT(redis_.reads(), IsEmpty());
+  EXPECT_EQ(counted_.answers[0], 1);
+}
+
+TEST_F(ReadPathTest, a_copy_that_is_too_old_is_read_past_and_the_trail_says_so) {
+  memory_.says(kA, reading(1, seconds(9)));
+  redis_.says(kA, reading(2, seconds(6)));
+  primary_.says(kA, reading(3, milliseconds(0)));
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(5)});
+  EXPECT_EQ(read.readings[0].version, 3);
+  EXPECT_THAT(outcomes(read), ElementsAre("memory too_old", "redis too_old", "primary hit"));
+}
+
+TEST_F(ReadPathTest, uncertainty_counts_against_the_bound) {
+  clock::DatabaseClock vague(clock_);
+  // The answer took two seconds: the clock is known to within one.
+  vague.measured(clock_.now() - seconds(2), kStart - seconds(1), clock_.now());
+  const ReadPath path({{.layer = &memory_}}, clock_, vague, identity_, counted_);
+  memory_.says(kA, reading(1, milliseconds(4500)));
+  TestRead read;
+  read.keys = {kA};
+  read.requirement = {.max_age = seconds(5)};
+  path.start(read);
+  EXPECT_TRUE(absl::IsUnavailable(read.status));
+}
+
+TEST_F(ReadPathTest, a_fully_consistent_read_asks_the_primary_alone) {
+  memory_.says(kA, reading(1, milliseconds(0)));
+  primary_.says(kA, reading(2, milliseconds(0)));
+  TestRead read;
+  ask(read, {kA}, {.fully_consistent = true});
+  EXPECT_EQ(read.readings[0].version, 2);
+  EXPECT_THAT(outcomes(read), ElementsAre("memory bypassed", "redis bypassed", "primary hit"));
+  EXPECT_THAT(memory_.reads(), IsEmpty());
+}
+
+TEST_F(ReadPathTest, only_the_keys_that_are_missing_go_on) {
+  memory_.says(kA, reading(1, milliseconds(0)));
+  primary_.says(kB, reading(2, milliseconds(0)));
+  TestRead read;
+  ask(read, {kA, kB}, {.max_age = seconds(5)});
+  EXPECT_THAT(primary_.reads(), ElementsAre(ElementsAre(kB)));
+  EXPECT_EQ(read.readings[0].layer, "memory");
+  EXPECT_EQ(read.readings[1].layer, "primary");
+}
+
+TEST_F(ReadPathTest, what_a_slower_layer_knew_is_offered_to_the_faster_ones_with_its_own_date) {
+  primary_.says(kA, reading(2, milliseconds(3)));
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(5)});
+  for (const support::FakeLayer* layer : {&memory_, &redis_}) {
+    ASSERT_THAT(layer->offers(), SizeIs(1));
+    EXPECT_EQ(layer->offers().at(kA).true_through, kStart - milliseconds(3));
+  }
+  EXPECT_THAT(primary_.offers(), IsEmpty());
+}
+
+TEST_F(ReadPathTest, a_bound_that_cannot_be_met_is_an_error_that_names_the_best_one) {
+  primary_.says(kA, reading(2, seconds(8)));
+  redis_.says(kA, reading(1, seconds(9)));
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(5)});
+  EXPECT_TRUE(absl::IsUnavailable(read.status));
+  EXPECT_THAT(std::string(read.status.message()), HasSubstr("best bound"));
+  ASSERT_TRUE(read.oldest);
+  EXPECT_GE(read.oldest->worst(), seconds(8));
+  EXPECT_LT(read.oldest->worst(), seconds(9));
+}
+
+TEST_F(ReadPathTest, allow_stale_answers_with_the_true_age) {
+  redis_.says(kA, reading(1, seconds(60)));
+  primary_.fails(Outcome::kError, "connection refused");
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(5), .allow_stale = true});
+  EXPECT_TRUE(read.status.ok());
+  EXPECT_TRUE(read.bound_missed);
+  EXPECT_EQ(read.readings[0].layer, "redis");
+  EXPECT_GE(read.oldest->age, seconds(60));
+}
+
+TEST_F(ReadPathTest, when_nobody_can_answer_the_trail_says_why) {
+  redis_.fails(Outcome::kTimeout, "redis did not answer in time");
+  primary_.fails(Outcome::kError, "connection refused");
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(5)});
+  EXPECT_TRUE(absl::IsUnavailable(read.status));
+  EXPECT_FALSE(read.oldest);
+  EXPECT_THAT(outcomes(read), ElementsAre("memory miss", "redis timeout", "primary error"));
+  EXPECT_EQ(read.trail[2].detail, "connection refused");
+}
+
+TEST_F(ReadPathTest, a_copy_of_another_incarnation_is_void) {
+  memory_.says(kA, reading(9, milliseconds(0), kIncarnation + 1));
+  primary_.says(kA, reading(2, milliseconds(0)));
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(5), .allow_stale = true});
+  EXPECT_EQ(read.readings[0].version, 2);
+  EXPECT_THAT(outcomes(read), ElementsAre("memory superseded", "redis miss", "primary hit"));
+}
+
+TEST_F(ReadPathTest, without_knowing_the_databases_clock_nothing_has_an_age) {
+  const clock::DatabaseClock unknown(clock_);
+  const ReadPath path({{.layer = &memory_}}, clock_, unknown, identity_, counted_);
+  memory_.says(kA, reading(1, milliseconds(0)));
+  TestRead read;
+  read.keys = {kA};
+  read.requirement = {.max_age = seconds(5), .allow_stale = true};
+  path.start(read);
+  EXPECT_TRUE(absl::IsUnavailable(read.status));
+}
+
+// The interleaving: memory answers A just within the bound, B takes the primary a second, and by
+// then A is too old. The bound holds at the moment of answering.
+TEST_F(ReadPathTest, an_answer_that_aged_while_others_were_fetched_is_fetched_again) {
+  memory_.says(kA, reading(1, milliseconds(4900)));
+  primary_.hold();
+  primary_.says(kA, reading(2, milliseconds(-1000)));
+  primary_.says(kB, reading(3, milliseconds(-1000)));
+  TestRead read;
+  ask(read, {kA, kB}, {.max_age = seconds(5)});
+  clock_.advance(seconds(1));
+  primary_.release();
+  EXPECT_EQ(read.finishes, 0);
+  primary_.release();
+  EXPECT_EQ(read.finishes, 1);
+  EXPECT_TRUE(read.status.ok());
+  EXPECT_EQ(read.readings[0].version, 2);
+  EXPECT_THAT(primary_.reads(), ElementsAre(ElementsAre(kB), ElementsAre(kA)));
+}
+
+TEST_F(ReadPathTest, nobody_is_asked_for_a_caller_that_has_gone) {
+  std::atomic<bool> cancelled{false};
+  redis_.hold();
+  TestRead read;
+  read.context.cancelled = &cancelled;
+  ask(read, {kA}, {.max_age = seconds(5)});
+  cancelled = true;
+  redis_.release();
+  EXPECT_EQ(read.finishes, 1);
+  EXPECT_FALSE(read.status.ok());
+  EXPECT_THAT(primary_.reads(), IsEmpty());
+}
+
+TEST_F(ReadPathTest, absence_is_an_answer_like_any_other) {
+  domain::Reading gone = reading(4, milliseconds(0));
+  gone.exists = false;
+  gone.counts = {};
+  primary_.says(kA, gone);
+  TestRead read;
+  ask(read, {kA}, {.max_age = seconds(5)});
+  EXPECT_TRUE(read.status.ok());
+  EXPECT_FALSE(read.readings[0].exists);
+  EXPECT_EQ(read.readings[0].version, 4);
+  EXPECT_THAT(memory_.offers(), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace stock::layers
