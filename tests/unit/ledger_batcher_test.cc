@@ -478,6 +478,7 @@ TEST_F(BatcherTest, stopping_has_a_deadline) {
   start();
   submit(adjust(1, kTea, -1), seconds(1000));
   submit(adjust(2, kTea, -1), seconds(1000));
+  ASSERT_TRUE(eventually([&] { return observer.count(Retry::kUnreachable); }, Ge(1)));
   const LocalTime deadline = clock.now() + seconds(10);
   std::thread stopper([&] { batcher->stop(deadline); });
   clock.advance(seconds(5));

@@ -375,7 +375,7 @@ class Chance {
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 constexpr int kRequests = 1'000'000;
 #else
-constexpr int kRequests = 50'000;
+constexpr int kRequests = 20'000;
 #endif
 
 TEST(DecideAtRandom, agrees_with_a_naive_model) {

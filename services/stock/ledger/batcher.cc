@@ -198,7 +198,7 @@ void Batcher::answer_all(Batch& batch, std::vector<Outcome> outcomes) {
 
 void Batcher::run_alone(Batch batch) {
   if (batch.size() == 1) {
-    give_up(batch.front(), Reason::kUnavailable, text(batch.front().failure));
+    give_up(batch.front(), Reason::kRejected, text(batch.front().failure));
     return;
   }
   observer_.retried(Retry::kSplit);

@@ -20,6 +20,8 @@ std::string_view reason_name(Reason reason) {
       return "unavailable";
     case Reason::kDeadline:
       return "deadline";
+    case Reason::kRejected:
+      return "rejected";
   }
   return "unknown";
 }

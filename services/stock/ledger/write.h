@@ -69,8 +69,9 @@ enum class Reason : std::uint8_t {
   kQueueFull,          // RESOURCE_EXHAUSTED
   kUnavailable,        // UNAVAILABLE: no database; whether it was applied is said in the message
   kDeadline,           // DEADLINE_EXCEEDED: dropped before it was decided
+  kRejected,           // INTERNAL: the database does not take it, however often it is tried
 };
-inline constexpr std::size_t kReasons = 8;
+inline constexpr std::size_t kReasons = 9;
 std::string_view reason_name(Reason reason);  // "insufficient_stock"...
 
 // Why nothing was changed.

@@ -1,6 +1,8 @@
 // Result rows as values of the domain.
 #pragma once
 
+#include <algorithm>
+
 #include "stock/domain/key.h"
 #include "stock/domain/movement.h"
 #include "stock/domain/reading.h"
@@ -9,13 +11,15 @@
 
 namespace stock::postgres {
 
-// position, exists, version, as_of, five counts
+// position, exists, version, as_of, five counts. A snapshot may show what was committed after the
+// stamp that it is dated by; such a version was not true at the stamp yet, but it was when it was
+// committed.
 inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
   return {.exists = flag(row[1]),
           .version = number(row[2]),
           .counts = counts(row, 4),
           .as_of = time(row[3]),
-          .true_through = dating.true_through,
+          .true_through = std::max(dating.true_through, time(row[3])),
           .incarnation = dating.incarnation,
           .heartbeat = dating.heartbeat,
           .layer = {}};

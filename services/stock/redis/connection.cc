@@ -59,13 +59,12 @@ void Connection::send(std::string_view command, OnResult on_result) {
 
 void Connection::connect() {
   state_ = State::kConnecting;
-  // Host names are looked up right here, on this thread.
+  // Host names are looked up right here; nothing is under way that could be kept waiting.
   context_ = redisAsyncConnect(options_.endpoint.host.c_str(), options_.endpoint.port);
   uv_update_time(&loop_);
   if (context_ == nullptr) return lost(Failure::kBroken, "out of memory");
   if (context_->err != 0) return drop(Failure::kBroken, error_text(*context_));
-  if (!watch_socket(loop_, *context_))
-    return drop(Failure::kBroken, "its socket cannot be watched");
+  if (!watch_socket(loop_, *context_)) return drop(Failure::kBroken, "its socket is unusable");
 
   context_->data = this;
   // Whichever of these and the commands' callbacks comes first reports the loss; the others find

@@ -47,7 +47,8 @@ struct RedisOptions {
   std::chrono::milliseconds timeout{100};
   // For the whole way from connecting to the first answer.
   std::chrono::milliseconds connect_timeout{2000};
-  // Copies on their way to Redis, each well under 1 KB. Offers beyond are dropped.
+  // Copies on their way to Redis, each well under 1 KB. An offer that does not fit is dropped as a
+  // whole.
   std::size_t max_pending_offers = 10'000;
   // Tells when the connection is there, and when and why it is not; a reason is not repeated.
   // Called on the layer's thread; must not block.
@@ -59,8 +60,9 @@ struct RedisStats {
   std::uint64_t pending_reads = 0;  // MGETs without an answer yet
   std::uint64_t pending_offers = 0;
   std::uint64_t offers_stored = 0;
-  std::uint64_t offers_dropped = 0;  // never sent: no connection, or too many pending
-  std::uint64_t offers_failed = 0;   // refused by Redis (out of memory...) or without an answer
+  // Never sent: no connection, too many pending, or not of the ledger's incarnation.
+  std::uint64_t offers_dropped = 0;
+  std::uint64_t offers_failed = 0;  // refused by Redis (out of memory...) or without an answer
   std::uint64_t corrupt_values = 0;
 };
 

@@ -94,6 +94,8 @@ grpc::StatusCode code_of(ledger::Reason reason) {
       return grpc::StatusCode::UNAVAILABLE;
     case ledger::Reason::kDeadline:
       return grpc::StatusCode::DEADLINE_EXCEEDED;
+    case ledger::Reason::kRejected:
+      return grpc::StatusCode::INTERNAL;
   }
   return grpc::StatusCode::INTERNAL;
 }

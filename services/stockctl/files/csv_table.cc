@@ -38,7 +38,7 @@ bool CsvTable::has_columns(std::initializer_list<std::string_view> names) const 
 
 absl::StatusOr<bool> CsvTable::next(CsvRecord& record, const BadLineSink& bad_line) {
   while (true) {
-    const absl::StatusOr<bool> found = reader_.next(record);
+    absl::StatusOr<bool> found = reader_.next(record);
     if (!found.ok() || !*found) return found;
     if (!record.error.empty()) {
       bad_line(record.line, record.error);

@@ -14,7 +14,7 @@
 namespace stockctl {
 namespace {
 
-constexpr std::size_t kBlockBytes = 256 * 1024;
+constexpr std::size_t kBlockBytes = 256UL * 1024;
 
 absl::Status system_error(std::string_view what, int error) {
   return absl::InvalidArgumentError(concat(what, ": ", std::strerror(error)));

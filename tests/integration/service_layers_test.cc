@@ -1,0 +1,248 @@
+// The service over all its layers: who answers, and what the trail says, while layers come and go.
+#include <atomic>
+#include <thread>
+
+#include "service_world.h"
+#include "stock/redis/codec.h"
+
+namespace stock {
+namespace {
+
+class ServiceLayersTest : public ServiceTest {};
+
+std::string key_in_redis(support::RedisServer& redis, const std::string& sku) {
+  return redis.command({"KEYS", "stock:*:4:main:" + sku});
+}
+
+TEST_F(ServiceLayersTest, a_level_comes_from_a_database_first_and_then_from_memory) {
+  StockdProcess stockd(all_layers());
+  StockClient client(stockd.address());
+  ASSERT_TRUE(client.create_location("main", "Main").ok());
+  ASSERT_TRUE(client.adjust("near", "main", 42).ok());
+  ASSERT_TRUE(eventually(
+      [&] { return client.get("near", "main", at_most(2s)).response.level().counts().on_hand(); },
+      Eq(42)));
+
+  const auto first = client.get("near2", "main", at_most(1h));
+  EXPECT_FALSE(first.response.level().exists());
+  EXPECT_THAT(trail_of(first.response.provenance()),
+              StartsWith("memory miss, redis miss, replica"));
+  const auto second = client.get("near2", "main", at_most(1h));
+  EXPECT_EQ(trail_of(second.response.provenance()), "memory hit");
+  EXPECT_EQ(second.response.level().provenance().layer(), v1::LAYER_MEMORY);
+  EXPECT_EQ(second.response.level().provenance().true_through().SerializeAsString(),
+            first.response.level().provenance().true_through().SerializeAsString());
+}
+
+TEST_F(ServiceLayersTest, without_memory_redis_answers_what_another_process_read) {
+  StockdProcess one(all_layers({"--layers", "redis,replica,primary"}));
+  StockdProcess two(all_layers({"--layers", "redis,replica,primary"}));
+  StockClient first(one.address());
+  StockClient second(two.address());
+  first.create_location("main", "Main");
+  ASSERT_TRUE(first.adjust("shared", "main", 7).ok());
+  ASSERT_TRUE(first.get("shared", "main", fully_consistent()).ok());
+  EXPECT_TRUE(eventually(
+      [&] { return trail_of(second.get("shared", "main", at_most(1h)).response.provenance()); },
+      Eq("redis hit")));
+}
+
+TEST_F(ServiceLayersTest, a_fully_consistent_read_sees_the_write_before_it_past_every_copy) {
+  StockdProcess stockd(all_layers());
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  for (int i = 1; i <= 20; ++i) {
+    ASSERT_TRUE(client.adjust("strict", "main", 1).ok());
+    client.get("strict", "main");  // leaves copies
+    const auto read = client.get("strict", "main", fully_consistent());
+    ASSERT_EQ(read.response.level().counts().on_hand(), i);
+    ASSERT_EQ(read.response.level().version(), i);
+    ASSERT_EQ(trail_of(read.response.provenance()),
+              "memory bypassed, redis bypassed, replica bypassed, primary hit");
+  }
+}
+
+TEST_F(ServiceLayersTest, poisoned_values_are_named_counted_and_never_served) {
+  StockdProcess stockd(all_layers({"--layers", "redis,replica,primary"}));
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  ASSERT_TRUE(client.adjust("poison", "main", 120).ok());
+  ASSERT_TRUE(client.adjust("other", "main", 9).ok());
+  client.get("other", "main", fully_consistent());
+  client.get("poison", "main", fully_consistent());
+  ASSERT_TRUE(
+      eventually([&] { return key_in_redis(redis(), "poison") + key_in_redis(redis(), "other"); },
+                 AllOf(HasSubstr("poison"), HasSubstr("other"))));
+  const std::string key = key_in_redis(redis(), "poison");
+  const std::string other = key_in_redis(redis(), "other");
+
+  const std::vector<std::vector<std::string>> poisons = {
+      {"SET", key, "0"},  // somebody's idea of a stock count
+      {"SET", key, ""},
+      {"SETRANGE", key, "0", "XXXX"},       // not our header
+      {"COPY", other, key, "REPLACE"},      // under the wrong key
+      {"APPEND", key, "x"},                 // too long
+      {"SETRANGE", key, "40", "zzzzzzzz"},  // a changed count
+  };
+  int corrupt = 0;
+  for (const auto& poison : poisons) {
+    // A good copy first, then the poison.
+    redis().command({"DEL", key});
+    ASSERT_TRUE(eventually(
+        [&] { return trail_of(client.get("poison", "main", at_most(1h)).response.provenance()); },
+        Eq("redis hit")));
+    redis().command(poison);
+    const auto read = client.get("poison", "main", at_most(1h));
+    ASSERT_TRUE(read.ok()) << read.message;
+    EXPECT_EQ(read.response.level().counts().on_hand(), 120) << poison[0];
+    EXPECT_THAT(trail_of(read.response.provenance()), StartsWith("redis corrupt, ")) << poison[0];
+    EXPECT_FALSE(read.response.provenance().trail(0).detail().empty());
+    ++corrupt;
+  }
+  EXPECT_EQ(metric(stockd, R"(stock_layer_reads_total{layer="redis",outcome="corrupt"})"), corrupt);
+}
+
+TEST_F(ServiceLayersTest, a_list_under_the_key_is_a_miss) {
+  StockdProcess stockd(all_layers({"--layers", "redis,primary"}));
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  client.get("listed", "main", fully_consistent());
+  ASSERT_TRUE(eventually([&] { return key_in_redis(redis(), "listed"); }, HasSubstr("listed")));
+  const std::string key = key_in_redis(redis(), "listed");
+  redis().command({"DEL", key});
+  redis().command({"RPUSH", key, "1"});
+  EXPECT_EQ(trail_of(client.get("listed", "main", at_most(1h)).response.provenance()),
+            "redis miss, primary hit");
+}
+
+TEST_F(ServiceLayersTest, redis_flushed_killed_paused_and_back) {
+  StockdProcess stockd(
+      all_layers({"--layers", "redis,replica,primary", "--breaker-open", "100ms"}));
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  ASSERT_TRUE(client.adjust("steady", "main", 5).ok());
+  client.get("steady", "main", fully_consistent());
+  const auto trail = [&] {
+    const auto read = client.get("steady", "main", at_most(1h));
+    EXPECT_TRUE(read.ok()) << read.message;
+    EXPECT_EQ(read.response.level().counts().on_hand(), 5);
+    return trail_of(read.response.provenance());
+  };
+  ASSERT_TRUE(eventually(trail, Eq("redis hit")));
+
+  redis().command({"FLUSHALL"});
+  EXPECT_TRUE(eventually(trail, Eq("redis hit")));  // filled again
+
+  redis().sigstop();
+  EXPECT_THAT(trail(), StartsWith("redis timeout, replica"));
+  EXPECT_TRUE(eventually(trail, StartsWith("redis breaker_open, ")));
+  EXPECT_TRUE(client.serving());
+  redis().sigcont();
+  EXPECT_TRUE(eventually(trail, Eq("redis hit")));
+
+  redis().kill9();
+  EXPECT_TRUE(eventually(
+      trail, AnyOf(StartsWith("redis error, replica"), StartsWith("redis breaker_open, replica"))));
+  EXPECT_TRUE(eventually([&] { return stockd.get("/readyz").body; }, HasSubstr("FAIL redis")));
+  EXPECT_EQ(stockd.get("/readyz").status, 200);  // the service works without it
+  EXPECT_TRUE(
+      eventually([&] { return metric(stockd, R"(stock_layer_up{layer="redis"})"); }, Eq(0)));
+  redis().start();
+  EXPECT_TRUE(eventually(trail, Eq("redis hit")));
+}
+
+TEST_F(ServiceLayersTest, a_paused_replica_grows_old_in_plain_sight_and_is_read_past) {
+  StockdProcess stockd(all_layers({"--layers", "replica,primary"}));
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  ASSERT_TRUE(client.adjust("lag", "main", 3).ok());
+  const auto read = [&](std::chrono::milliseconds bound) {
+    return client.get("lag", "main", at_most(bound));
+  };
+  ASSERT_TRUE(
+      eventually([&] { return trail_of(read(5s).response.provenance()); }, Eq("replica hit")));
+  ASSERT_TRUE(eventually([&] { return read(5s).response.level().version(); }, Eq(1)));
+
+  replica().connect().exec("SELECT pg_wal_replay_pause()");
+  ASSERT_TRUE(client.adjust("lag", "main", 1).ok());
+  // It still answers, with what it has and its true date; whoever wants it fresher gets the
+  // primary.
+  EXPECT_TRUE(eventually([&] { return trail_of(read(300ms).response.provenance()); },
+                         Eq("replica too_old, primary hit")));
+  const auto fresh = read(300ms);
+  EXPECT_EQ(fresh.response.level().version(), 2);
+  const auto old = client.get("lag", "main", at_most(1h));
+  EXPECT_EQ(trail_of(old.response.provenance()), "replica hit");
+  EXPECT_EQ(old.response.level().version(), 1);
+  EXPECT_GE(old.response.level().provenance().age().seconds() * 1000 +
+                old.response.level().provenance().age().nanos() / 1'000'000,
+            200);
+
+  replica().connect().exec("SELECT pg_wal_replay_resume()");
+  EXPECT_TRUE(
+      eventually([&] { return trail_of(read(1s).response.provenance()); }, Eq("replica hit")));
+  EXPECT_TRUE(eventually([&] { return read(1s).response.level().version(); }, Eq(2)));
+}
+
+TEST_F(ServiceLayersTest, each_layer_can_be_left_out) {
+  for (const std::string layers :
+       {"primary", "memory,primary", "replica,primary", "redis,primary"}) {
+    StockdProcess stockd(all_layers({"--layers", layers}));
+    StockClient client(stockd.address());
+    client.create_location("main", "Main");
+    ASSERT_TRUE(client
+                    .set([] {
+                      v1::SetStockRequest request;
+                      request.mutable_key()->set_sku("few");
+                      request.mutable_key()->set_location("main");
+                      request.set_on_hand(11);
+                      return request;
+                    }())
+                    .ok());
+    const auto read = client.get("few", "main", fully_consistent());
+    EXPECT_EQ(read.response.level().counts().on_hand(), 11) << layers;
+    EXPECT_EQ(static_cast<std::size_t>(read.response.provenance().trail_size()),
+              1 + static_cast<std::size_t>(std::ranges::count(layers, ',')))
+        << layers;
+  }
+}
+
+// A lock on the table holds the first read; whoever asks meanwhile waits, and goes together.
+TEST_F(ServiceLayersTest, concurrent_readers_of_one_key_make_one_database_read) {
+  StockdProcess stockd(primary_only({"--primary-connections", "1", "--primary-timeout", "30s"}));
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  ASSERT_TRUE(client.adjust("hot", "main", 1).ok());
+  const std::string hits = R"(stock_layer_reads_total{layer="primary",outcome="hit"})";
+  const std::string joined = R"(stock_layer_reads_total{layer="primary",outcome="coalesced"})";
+  const double hits_before = metric(stockd, hits);
+
+  support::Sql sql = primary().connect();
+  sql.exec("BEGIN; LOCK TABLE stock.level IN ACCESS EXCLUSIVE MODE");
+  constexpr int kReaders = 50;
+  std::atomic<int> right{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&] {
+      const auto read = client.get("hot", "main", fully_consistent());
+      if (read.response.level().counts().on_hand() == 1) ++right;
+    });
+  }
+  // One is under way, and everybody else waits for the same key.
+  EXPECT_TRUE(eventually(
+      [&] {
+        return metric(
+            stockd,
+            R"(grpc_server_started_total{grpc_type="unary",grpc_service="stock.v1.StockService",grpc_method="GetStockLevel"})");
+      },
+      Ge(kReaders)));
+  EXPECT_EQ(metric(stockd, R"(stock_layer_waiting_keys{layer="primary"})"), 1);
+  sql.exec("COMMIT");
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(right, kReaders);
+  EXPECT_EQ(metric(stockd, hits) - hits_before, 2);
+  EXPECT_EQ(metric(stockd, joined), kReaders - 2);
+}
+
+}  // namespace
+}  // namespace stock
