@@ -1,27 +1,14 @@
 #include "stock/postgres/database_layer.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "stock/postgres/array_literal.h"
 #include "stock/postgres/connection.h"
 #include "stock/postgres/rows.h"
 #include "stock/postgres/sql.h"
 
 namespace stock::postgres {
 namespace {
-
-std::vector<std::string> columns(std::span<const domain::Key> keys) {
-  ArrayLiteral skus;
-  ArrayLiteral locations;
-  for (const domain::Key& key : keys) {
-    skus.add(key.sku);
-    locations.add(key.location);
-  }
-  return {skus.take(), locations.take()};
-}
 
 void fill(std::span<layers::Answer> answers, domain::Outcome outcome) {
   for (layers::Answer& answer : answers) answer.outcome = outcome;

@@ -72,6 +72,8 @@ Failure current_failure() {
     return {absl::UnavailableError(in_short(e.what())), true};
   } catch (const pqxx::in_doubt_error& e) {
     return {absl::UnavailableError(in_short(e.what())), true};
+  } catch (const pqxx::statement_completion_unknown& e) {
+    return {absl::UnavailableError(in_short(e.what())), true};
   } catch (const pqxx::transaction_rollback& e) {
     return {absl::AbortedError(in_short(e.what())), false};
   } catch (const pqxx::sql_error& e) {

@@ -23,16 +23,6 @@ using ledger::RememberedRequests;
 
 std::size_t index(const pqxx::row& row) { return static_cast<std::size_t>(number(row[0]) - 1); }
 
-std::vector<std::string> columns(const std::vector<const domain::Key*>& keys) {
-  ArrayLiteral skus;
-  ArrayLiteral locations;
-  for (const domain::Key* key : keys) {
-    skus.add(key->sku);
-    locations.add(key->location);
-  }
-  return {skus.take(), locations.take()};
-}
-
 // `hex` comes from the database, where the column takes any length; what is no digest of ours
 // equals none.
 ledger::Digest parse_digest(std::string_view hex) {
@@ -106,9 +96,7 @@ absl::StatusOr<LockedLevels> PostgresTransaction::lock(std::span<const domain::K
   LockedLevels levels;
   levels.reserve(keys.size());
   const absl::Status status = use([&](Connection& connection) {
-    std::vector<const domain::Key*> all;
-    for (const domain::Key& key : keys) all.push_back(&key);
-    for (const pqxx::row& row : connection.exec(*work_, sql::lock_levels(), columns(all))) {
+    for (const pqxx::row& row : connection.exec(*work_, sql::lock_levels(), columns(keys))) {
       levels[keys[index(row)]] = {
           .exists = true, .counts = counts(row, 2), .version = number(row[1])};
     }
@@ -122,14 +110,14 @@ absl::StatusOr<LockedLevels> PostgresTransaction::lock(std::span<const domain::K
 void PostgresTransaction::add_keys_without_level(Connection& connection,
                                                  std::span<const domain::Key> keys,
                                                  LockedLevels& levels) {
-  std::vector<const domain::Key*> missing;
+  std::vector<domain::Key> missing;
   for (const domain::Key& key : keys) {
-    if (!levels.contains(key)) missing.push_back(&key);
+    if (!levels.contains(key)) missing.push_back(key);
   }
   if (missing.empty()) return;
   for (const pqxx::row& row :
        connection.exec(*work_, sql::keys_without_level(), columns(missing))) {
-    levels[*missing[index(row)]] = {
+    levels[missing[index(row)]] = {
         .exists = false, .counts = {}, .version = number(row[1]), .location_exists = flag(row[2])};
   }
 }

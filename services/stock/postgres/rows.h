@@ -1,11 +1,15 @@
-// Result rows as values of the domain.
+// Values of the domain: out of result rows, and into parameters.
 #pragma once
 
 #include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "stock/domain/key.h"
 #include "stock/domain/movement.h"
 #include "stock/domain/reading.h"
+#include "stock/postgres/array_literal.h"
 #include "stock/postgres/asker.h"
 #include "stock/postgres/connection.h"
 
@@ -27,6 +31,17 @@ inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
 
 inline domain::Key key(const pqxx::row& row, int first) {
   return {std::string(text(row[first])), std::string(text(row[first + 1]))};
+}
+
+// Two parameters: all SKUs, and all locations.
+inline std::vector<std::string> columns(std::span<const domain::Key> keys) {
+  ArrayLiteral skus;
+  ArrayLiteral locations;
+  for (const domain::Key& key : keys) {
+    skus.add(key.sku);
+    locations.add(key.location);
+  }
+  return {skus.take(), locations.take()};
 }
 
 }  // namespace stock::postgres
