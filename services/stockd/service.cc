@@ -230,7 +230,8 @@ Service::Parts::Parts(const config::Config& config)
                 .clock = clock,
                 .database_clock = database_clock,
                 .instance = config.instance,
-                .max_staleness = config.max_staleness}),
+                .max_staleness = config.max_staleness,
+                .write_timeout = config.write_timeout}),
       server(server_options(config), clock, call_metrics) {
   handlers.attach(server);
   telemetry::add_process_metrics(metrics);

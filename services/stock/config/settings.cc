@@ -245,7 +245,7 @@ std::vector<Setting> settings() {
   writing.number("write_queue", &Config::write_queue, 1, 1'000'000,
                  "Requests that may wait before more are refused");
   writing.duration("write_timeout", &Config::write_timeout, milliseconds(10), minutes(1),
-                   "How long a transaction may take");
+                   "How long a write may wait and take");
 
   Group auditing(table, "Auditing");
   auditing.duration("audit_interval", &Config::audit_interval, milliseconds(10), hours(1),

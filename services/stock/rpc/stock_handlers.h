@@ -30,6 +30,7 @@ struct Rooms {
   const clock::DatabaseClock& database_clock;
   std::string instance;
   std::chrono::microseconds max_staleness;  // of reads that name no bound
+  std::chrono::nanoseconds write_timeout;   // of writes whose callers would wait longer
 };
 
 class StockHandlers {

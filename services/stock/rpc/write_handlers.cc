@@ -1,6 +1,7 @@
 // AdjustStock, SetStock, ImportStockLevels, CreateLocation.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -53,6 +54,12 @@ std::optional<Failure> identify(std::string_view method, const Request& message,
   return std::nullopt;
 }
 
+// A caller without a deadline does not wait for ever, and so does not keep the server from ending.
+template <typename Call>
+domain::LocalTime write_deadline(const Rooms& rooms, const Call& call) {
+  return std::min(call.deadline(), rooms.clock.now() + rooms.write_timeout);
+}
+
 void to_proto(const ledger::Written& written, v1::WrittenLevel& out) {
   rpc::to_proto(written.key, *out.mutable_key());
   rpc::to_proto(written.counts, *out.mutable_counts());
@@ -63,7 +70,7 @@ void to_proto(const ledger::Written& written, v1::WrittenLevel& out) {
 template <typename Call, typename Respond>
 void write(const Rooms& rooms, Call& call, ledger::Request request, Respond respond) {
   call.response().set_request_id(domain::format_uuid(request.id));
-  rooms.writes.submit(std::move(request), call.deadline(),
+  rooms.writes.submit(std::move(request), write_deadline(rooms, call),
                       [&call, respond = std::move(respond)](ledger::Outcome outcome) mutable {
                         if (const auto* refusal = std::get_if<ledger::Refusal>(&outcome)) {
                           return call.finish(to_status(refused(*refusal)));
@@ -219,8 +226,8 @@ void create_location(const Rooms& rooms, LocationCall& call) {
         to_status(bad_field("location.display_name", std::string(status.message()))));
   }
   rooms.locations.create(
-      {.id = wanted.id(), .display_name = wanted.display_name(), .created_at = {}}, call.deadline(),
-      [&call](absl::StatusOr<domain::Location> created) {
+      {.id = wanted.id(), .display_name = wanted.display_name(), .created_at = {}},
+      write_deadline(rooms, call), [&call](absl::StatusOr<domain::Location> created) {
         if (created.ok()) {
           rpc::to_proto(*created, *call.response().mutable_location());
           return call.finish(grpc::Status::OK);
