@@ -21,12 +21,6 @@ set(stock_test_environment
   "LSAN_OPTIONS=report_objects=1"
   "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp:ignore_noninstrumented_modules=1:second_deadlock_stack=1:history_size=4")
 
-# GoogleTest takes seconds to read; every test reads it once.
-file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc CONTENT "")
-add_library(stock_test_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc)
-target_link_libraries(stock_test_headers PRIVATE GTest::gmock)
-target_precompile_headers(stock_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
-
 function(stock_tests part)
   cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL" "TIMEOUT" "")
   file(GLOB sources CONFIGURE_DEPENDS *_test.cc)
@@ -36,7 +30,11 @@ function(stock_tests part)
 
   set(program ${part}_tests)
   add_executable(${program} ${sources})
-  target_precompile_headers(${program} REUSE_FROM stock_test_headers)
+  # GoogleTest takes seconds to read.
+  target_precompile_headers(${program} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${program} PRIVATE -fpch-preprocess)  # for ccache
+  endif()
   target_link_libraries(${program} PRIVATE stock::test_support GTest::gmock_main)
   foreach(library ${stock_test_rooms})
     if(TARGET stock::${library})

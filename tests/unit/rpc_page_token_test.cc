@@ -31,7 +31,9 @@ TEST(PageTokenTest, every_changed_character_is_noticed) {
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
     const auto read = read_page_token("levels", changed);
     // The last character may carry bits that nothing is made of.
-    if (read) EXPECT_EQ(*read, (std::vector<std::string>{"main", "85123A"}));
+    if (read) {
+      EXPECT_EQ(*read, (std::vector<std::string>{"main", "85123A"}));
+    }
   }
 }
 

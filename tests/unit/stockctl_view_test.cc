@@ -198,6 +198,7 @@ TEST(StockctlExitCode, tells_refused_missing_and_unavailable_apart) {
   EXPECT_EQ(exit_code_of(absl::OkStatus()), 0);
   EXPECT_EQ(exit_code_of(absl::FailedPreconditionError("")), 1);
   EXPECT_EQ(exit_code_of(absl::AbortedError("")), 1);
+  EXPECT_EQ(exit_code_of(absl::OutOfRangeError("")), 1);
   EXPECT_EQ(exit_code_of(absl::InvalidArgumentError("")), 2);
   EXPECT_EQ(exit_code_of(absl::NotFoundError("")), 3);
   EXPECT_EQ(exit_code_of(absl::UnavailableError("")), 4);

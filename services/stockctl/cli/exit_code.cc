@@ -9,9 +9,9 @@ ExitCode exit_code_of(const absl::Status& status) {
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kOutOfRange:
       return kRefused;
     case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kDataLoss:
       return kUsage;
     case absl::StatusCode::kNotFound:

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "stockctl/text/concat.h"
+#include "stockctl/rpc/retry.h"
 #include "stockctl/text/format.h"
 
 namespace stockctl {
@@ -57,7 +57,7 @@ ExitCode show_summary(Session& session, const LoadSummary& summary) {
   if (summary.stopped.ok()) return summary.faults > 0 ? kBadLines : kOk;
   const ExitCode code =
       absl::IsCancelled(summary.stopped) ? kInterrupted : session.fail(summary.stopped);
-  if (!session.json) {
+  if (!session.json && (code == kInterrupted || worth_retrying(summary.stopped))) {
     session.err() << "Stopped before the end. The same command takes it up from there.\n";
   }
   return code;

@@ -1,0 +1,49 @@
+"""Compares a scenario with its references in turns, so that a busy machine disturbs both alike."""
+
+from statistics import median, quantiles
+
+from harness.loads import Burst
+
+
+def measured(server, burst):
+    """The burst that `burst` makes, with what it cost the server."""
+    before = server.cpu_seconds()
+    done = burst()
+    return Burst(done.calls, done.seconds, server.cpu_seconds() - before)
+
+
+def compare(subject, references, pairs):
+    """`subject` and each of `references` ({name: function}) make bursts in turn, `pairs` times.
+
+    The reference that counts is the one with the lower rate. The ratio is the median of the ratios of
+    bursts that followed one another, the spread their interquartile range.
+    """
+    bursts = []
+    others = {name: [] for name in references}
+    for _ in range(pairs):
+        bursts.append(subject())
+        for name, reference in references.items():
+            others[name].append(reference())
+
+    def rate(some):
+        return median(burst.rate for burst in some)
+
+    def cpu_us(some):
+        costs = [burst.cpu_us for burst in some]
+        return None if None in costs else median(costs)
+
+    name = min(others, key=lambda name: rate(others[name]))
+    ratios = [one.rate / other.rate for one, other in zip(bursts, others[name])]
+    quartiles = quantiles(ratios, n=4, method="inclusive")
+    return {
+        "value": rate(bursts),
+        "unit": "calls/s",
+        "reference": rate(others[name]),
+        "reference_name": name,
+        "ratio": median(ratios),
+        "spread": quartiles[2] - quartiles[0],
+        "cpu_us": cpu_us(bursts),
+        "reference_cpu_us": cpu_us(others[name]),
+        "calls_per_burst": bursts[0].calls,
+        "pairs": pairs,
+    }
