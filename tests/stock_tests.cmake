@@ -18,7 +18,7 @@ endif()
 set(stock_test_environment
   "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-  "LSAN_OPTIONS=report_objects=1"
+  "LSAN_OPTIONS=report_objects=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp"
   "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp:ignore_noninstrumented_modules=1:second_deadlock_stack=1:history_size=4")
 
 function(stock_tests part)

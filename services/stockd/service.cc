@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "stock/clock/database_clock.h"
@@ -479,10 +480,13 @@ void Service::stop() {
   parts.auditor.reset();
   parts.admin.reset();
   parts.heart.reset();
-  // These answer everything that still waits for them, so they go before those who wait.
-  parts.primary.pool.reset();
-  if (parts.replica) parts.replica->pool.reset();
+  // The last probe asks one database after the other; it ends by its deadline.
+  while (parts.probing) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  // These answer everything that still waits for them, so they go before those who wait; nearest
+  // first, because what one layer could not answer is asked of the next.
   if (parts.redis) parts.redis->layer.reset();
+  if (parts.replica) parts.replica->pool.reset();
+  parts.primary.pool.reset();
   parts_.reset();
 }
 

@@ -11,7 +11,8 @@ import { ROOT } from './stack.js';
 const PROTO = path.join(ROOT, 'proto');
 const SERVICE_FILE = path.join(PROTO, 'stock/v1/stock_service.proto');
 const OPTIONS = {
-  includeDirs: [PROTO], longs: String, enums: String, defaults: true, arrays: true, oneofs: true,
+  includeDirs: [PROTO], keepCase: true,
+  longs: String, enums: String, defaults: true, arrays: true, oneofs: true,
 };
 
 const { StockService } = grpc.loadPackageDefinition(protoLoader.loadSync(SERVICE_FILE, OPTIONS)).stock.v1;
@@ -19,7 +20,7 @@ const { StockService } = grpc.loadPackageDefinition(protoLoader.loadSync(SERVICE
 // Messages that travel in metadata.
 const types = new protobuf.Root();
 types.resolvePath = (_origin, target) => path.join(PROTO, target);
-types.loadSync(['google/rpc/status.proto', 'stock/v1/provenance.proto']);
+types.loadSync(['google/rpc/status.proto', 'stock/v1/provenance.proto'], { keepCase: true });
 const decode = (name, bytes) => {
   const type = types.lookupType(name);
   return type.toObject(type.decode(bytes), { longs: String, enums: String, defaults: true });

@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const READY_MS = 60_000;
+const READY_MS = 120_000;
 
 // Below the range of outgoing connections, as in tests/support/free_port.h.
 export async function freePort() {

@@ -233,7 +233,7 @@ TEST_F(ServiceLayersTest, concurrent_readers_of_one_key_make_one_database_read) 
       [&] {
         return metric(
             stockd,
-            R"(grpc_server_started_total{grpc_type="unary",grpc_service="stock.v1.StockService",grpc_method="GetStockLevel"})");
+            R"(grpc_server_started_total{grpc_method="GetStockLevel",grpc_service="stock.v1.StockService",grpc_type="unary"})");
       },
       Ge(kReaders)));
   EXPECT_EQ(metric(stockd, R"(stock_layer_waiting_keys{layer="primary"})"), 1);

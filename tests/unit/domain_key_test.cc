@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "stock/domain/key.h"
 #include "stock/domain/level.h"
 #include "stock/domain/movement.h"
@@ -8,8 +11,9 @@ namespace stock::domain {
 namespace {
 
 TEST(KeyTest, real_skus_are_names) {
-  for (const std::string name : {"85123A", "BANK CHARGES", "gift_0001_40", "größe", "日本", "a",
-                                 std::string(64, 'x').c_str()}) {
+  const std::vector<std::string> names = {
+      "85123A", "BANK CHARGES", "gift_0001_40", "größe", "日本", "a", std::string(64, 'x')};
+  for (const std::string& name : names) {
     EXPECT_TRUE(validate_name("sku", name).ok()) << name;
   }
 }

@@ -135,7 +135,7 @@ TEST_F(StockctlDataFile, a_compressed_file_is_the_same_data_and_a_cut_one_is_an_
 
 TEST_F(StockctlDataFile, the_sample_sells_what_its_catalogue_has) {
   const std::filesystem::path sample =
-      std::filesystem::path(__FILE__).parent_path() / "../../deploy/local/sample";
+      std::filesystem::path(STOCK_SOURCE_DIR) / "deploy/local/sample";
   const auto catalogue = read(sample / "catalogue.csv");
   ASSERT_TRUE(catalogue.ok()) << catalogue.status();
   EXPECT_TRUE(bad_.empty());

@@ -270,6 +270,9 @@ void batch_get_stock_totals(const Rooms& rooms, TotalsCall& call) {
   if (request.skus().empty() || request.skus_size() > kMaxKeys) {
     return call.finish(to_status(bad_field("skus", "must name 1 to 1,000 SKUs")));
   }
+  if (request.locations_size() > kMaxKeys) {
+    return call.finish(to_status(bad_field("locations", "must name 1,000 locations at most")));
+  }
   auto read = std::make_unique<TotalsRead>(rooms, call);
   auto wrong = from_proto(request.consistency(), rooms.max_staleness, read->requirement);
   for (int i = 0; !wrong && i < request.skus_size(); ++i) {

@@ -13,10 +13,11 @@ def measured(server, burst):
 
 
 def compare(subject, references, pairs):
-    """`subject` and each of `references` ({name: function}) make bursts in turn, `pairs` times.
+    """`subject` and each of `references` ({name: function}) make bursts in turn, `pairs` times (odd).
 
-    The reference that counts is the one with the lower rate. The ratio is the median of the ratios of
-    bursts that followed one another, the spread their interquartile range.
+    The reference that counts is the one with the lower rate. The result shows the pair whose ratio is
+    the median: rates of different pairs may be those of a busy and of an idle machine. The spread is
+    the interquartile range of the ratios.
     """
     bursts = []
     others = {name: [] for name in references}
@@ -25,25 +26,23 @@ def compare(subject, references, pairs):
         for name, reference in references.items():
             others[name].append(reference())
 
-    def rate(some):
-        return median(burst.rate for burst in some)
-
     def cpu_us(some):
         costs = [burst.cpu_us for burst in some]
         return None if None in costs else median(costs)
 
-    name = min(others, key=lambda name: rate(others[name]))
+    name = min(others, key=lambda name: median(burst.rate for burst in others[name]))
     ratios = [one.rate / other.rate for one, other in zip(bursts, others[name])]
+    middle = ratios.index(median(ratios))
     quartiles = quantiles(ratios, n=4, method="inclusive")
     return {
-        "value": rate(bursts),
+        "value": bursts[middle].rate,
         "unit": "calls/s",
-        "reference": rate(others[name]),
+        "reference": others[name][middle].rate,
         "reference_name": name,
-        "ratio": median(ratios),
+        "ratio": ratios[middle],
         "spread": quartiles[2] - quartiles[0],
+        "ratios": ratios,
         "cpu_us": cpu_us(bursts),
         "reference_cpu_us": cpu_us(others[name]),
         "calls_per_burst": bursts[0].calls,
-        "pairs": pairs,
     }
