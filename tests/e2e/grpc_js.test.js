@@ -186,7 +186,7 @@ test('an import reports its bad rows and applies the others', async () => {
 
 test('a bound that cannot be met is refused with the trail, or answered if the caller says so', async () => {
   await adjust([['BOUND', 1]]);
-  const request = { key: key('BOUND'), consistency: { max_staleness: { nanos: 1 } } };
+  const request = { key: key('BOUND'), consistency: { max_staleness: { nanos: 1000 } } };
   const error = await refused(call('GetStockLevel', request));
   assert.equal(error.code, status.UNAVAILABLE);
   assert.equal(errorDetails(error).ErrorInfo.reason, 'STALENESS_BOUND_UNMET');

@@ -1,8 +1,6 @@
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include "stockctl/cli/cli11.h"
 
 namespace stockctl {
 

@@ -8,12 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "stock/v1/stock_service.pb.h"
+#include "stockctl/cli/cli11.h"
 #include "stockctl/files/stock_key.h"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
 
 namespace stockctl {
 

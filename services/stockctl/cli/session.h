@@ -8,13 +8,10 @@
 
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
+#include "stockctl/cli/cli11.h"
 #include "stockctl/cli/exit_code.h"
 #include "stockctl/rpc/client.h"
 #include "stockctl/text/terminal.h"
-
-namespace CLI {
-class App;
-}
 
 namespace stockctl {
 
