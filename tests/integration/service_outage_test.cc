@@ -64,7 +64,7 @@ TEST_F(ServiceOutageTest,
 }
 
 TEST_F(ServiceOutageTest, a_primary_that_hangs_costs_a_bounded_wait_and_comes_back) {
-  StockdProcess stockd(primary_only({"--primary-timeout", "300ms", "--breaker-open", "100ms"}));
+  StockdProcess stockd(primary_only({"--layers", "primary", "--primary-timeout", "300ms", "--breaker-open", "100ms"}));
   StockClient client(stockd.address());
   client.create_location("main", "Main");
   ASSERT_TRUE(client.get("hung", "main", fully_consistent()).ok());

@@ -40,6 +40,11 @@ StockdProcess::StockdProcess(Options options) {
 
 StockdProcess::~StockdProcess() {
   if (!process().running()) {
+    // Ended by the test, in order or by SIGKILL; any other end is a crash.
+    const int status = process().wait(std::chrono::milliseconds(0)).value_or(0);
+    if (status != 0 && status != 128 + SIGKILL) {
+      ADD_FAILURE() << "stockd crashed with status " << status << "; " << process().log_tail(100);
+    }
     return;
   }
   sigcont();

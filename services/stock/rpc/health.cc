@@ -24,10 +24,13 @@ class Health::Watch {
  public:
   Watch(Health& health, grpc::ServerCompletionQueue& queue)
       : health_(health), queue_(queue), writer_(&context_) {
+    ++health_.watch_objects_;
     accepted_.watch = written_.watch = ended_.watch = this;
     context_.AsyncNotifyWhenDone(&ended_);
     health_.service_.RequestWatch(&context_, &request_, &writer_, &queue_, &queue_, &accepted_);
   }
+
+  ~Watch() { --health_.watch_objects_; }
 
   // Under the mutex: sends what is the case now, unless it has been sent already.
   void send() {

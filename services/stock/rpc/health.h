@@ -2,6 +2,7 @@
 // NOT_SERVING.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -40,6 +41,7 @@ class Health {
   std::mutex mutex_;
   std::map<std::string, Status> statuses_;
   std::set<Watch*> watches_;
+  std::atomic<int> watch_objects_{0};  // those that wait for a stream included
   bool shut_down_ = false;
 };
 

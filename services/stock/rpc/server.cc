@@ -7,6 +7,12 @@
 
 namespace stock::rpc {
 
+namespace {
+
+constexpr int kMaxReflectionThreads = 16;
+
+}  // namespace
+
 Server::Server(Options options, const clock::LocalClock& clock, CallObserver& observer)
     : options_(std::move(options)), clock_(clock), observer_(observer) {
   health_.attach(*this);
@@ -35,6 +41,10 @@ absl::Status Server::start() {
   // Clients may ping as often as every ten seconds, also without calls.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Reflection is a synchronous service: each of its streams holds a thread.
+  grpc::ResourceQuota quota;
+  quota.SetMaxThreads(kMaxReflectionThreads);
+  builder.SetResourceQuota(quota);
   for (grpc::Service* service : services_) builder.RegisterService(service);
   queue_ = builder.AddCompletionQueue();
   server_ = builder.BuildAndStart();
@@ -61,9 +71,11 @@ void Server::drain(std::chrono::milliseconds timeout) {
   health_.shut_down();
   server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                  gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
-  // Calls that were cut off still wait for their layers, each for its timeout at most; the queue
-  // has to live until they are over.
-  while (active_.load() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  // Calls that were cut off still wait for their layers. Once no object is left that waits for a
+  // call or answers one, nobody can begin an operation on the queue any more.
+  while (calls_ > 0 || health_.watch_objects_ > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   queue_->Shutdown();
   if (thread_.joinable()) {
     thread_.join();

@@ -65,7 +65,7 @@ class Server {
   std::vector<std::function<void()>> post_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
-  std::atomic<std::int64_t> active_{0};
+  std::atomic<std::int64_t> calls_{0};  // objects that wait for a call or answer one
   std::thread thread_;
   int port_ = 0;
 };
@@ -83,7 +83,7 @@ void Server::add_method(std::string_view service, std::string_view name, int pos
   method->clock = &clock_;
   method->observer = &observer_;
   method->number = observer_.method(service, name, false);
-  method->active = &active_;
+  method->calls = &calls_;
   post_.push_back([method = method.get(), posted] {
     for (int i = 0; i < posted; ++i) UnaryCall<Request, Response>::wait(*method);
   });

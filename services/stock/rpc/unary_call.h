@@ -31,8 +31,8 @@ struct UnaryMethod {
   std::function<void(UnaryCall<Request, Response>&)> handle;
   const clock::LocalClock* clock = nullptr;
   CallObserver* observer = nullptr;
-  std::size_t number = 0;                       // with the observer
-  std::atomic<std::int64_t>* active = nullptr;  // calls that have begun and are not over
+  std::size_t number = 0;                      // with the observer
+  std::atomic<std::int64_t>* calls = nullptr;  // call objects that there are
 };
 
 template <typename Request, typename Response>
@@ -77,11 +77,12 @@ class UnaryCall {
   };
 
   explicit UnaryCall(const Method& method) : method_(method), writer_(&context_) {
+    method_.calls->fetch_add(1, std::memory_order_relaxed);
     accepted_.call = finished_.call = ended_.call = this;
     context_.AsyncNotifyWhenDone(&ended_);
     method_.accept(&context_, &request_, &writer_, &accepted_);
   }
-  ~UnaryCall() = default;
+  ~UnaryCall() { method_.calls->fetch_sub(1, std::memory_order_relaxed); }
 
   void accepted(bool ok) {
     if (!ok) {  // the server shuts down; `ended_` never happens
@@ -89,7 +90,6 @@ class UnaryCall {
       return;
     }
     wait(method_);
-    method_.active->fetch_add(1, std::memory_order_relaxed);
     method_.observer->started(method_.number);
     began_ = method_.clock->now();
     deadline_ = clock::local_deadline(context_.deadline(), *method_.clock);
@@ -108,6 +108,7 @@ class UnaryCall {
           now >= deadline_ ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
     }
     std::string peer;
+    std::string message;
     if (handled.code != grpc::StatusCode::OK) {
       const auto& metadata = context_.client_metadata();
       if (const auto it = metadata.find("traceparent"); it != metadata.end()) {
@@ -115,10 +116,10 @@ class UnaryCall {
       }
       peer = context_.peer();
       handled.peer = peer;
-      handled.message = status_.error_message();
+      message = status_.error_message();
+      handled.message = message;
     }
     method_.observer->handled(method_.number, handled);
-    method_.active->fetch_sub(1, std::memory_order_relaxed);
     delete this;
   }
 
