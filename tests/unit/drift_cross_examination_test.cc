@@ -249,5 +249,46 @@ TEST_F(Room, without_the_ledger_nothing_can_be_said) {
   EXPECT_EQ(examination.examine(keys, {}).status(), absl::UnavailableError("gone"));
 }
 
+// The interleaving: version 2 is in the log and a standby shows it, the primary does not yet; when
+// the standby is asked again the same has happened with version 3.
+class EarlyStandby : public ::testing::Test {
+ protected:
+  EarlyStandby() {
+    database_clock_.measured(clock_.now(), DatabaseTime(seconds(5000)), clock_.now());
+    commit(1);
+  }
+  void commit(std::int64_t on_hand) {
+    history_.commit(key_, {.exists = true, .counts = {.on_hand = on_hand}});
+  }
+  Verdict examine(std::function<domain::Version()> version) {
+    Witness standby([&](const Key&) {
+      const domain::Version said = version();
+      return Answer{Outcome::kHit, {.exists = true, .version = said, .counts = {.on_hand = said}}};
+    });
+    CrossExamination examination({&standby}, history_, database_clock_, clock_, seconds(1));
+    const std::vector<Key> keys{key_};
+    const auto judgements = examination.examine(keys, {});
+    return judgements.value()[0][0].verdict;
+  }
+
+  const Key key_{"A", "berlin"};
+  support::ManualClock clock_;
+  clock::DatabaseClock database_clock_{clock_};
+  support::FakeHistory history_;
+};
+
+TEST_F(EarlyStandby, is_not_accused_of_being_ahead) {
+  domain::Version shown = 1;
+  EXPECT_EQ(examine([&] {
+              if (shown == 2) commit(2);  // meanwhile the primary shows it, too
+              return ++shown;
+            }),
+            Verdict::kInconclusive);
+}
+
+TEST_F(EarlyStandby, is_accused_when_the_version_never_comes) {
+  EXPECT_EQ(examine([] { return 9; }), Verdict::kAhead);
+}
+
 }  // namespace
 }  // namespace stock::drift

@@ -82,6 +82,11 @@ absl::StatusOr<CrossExamination::Judgements> CrossExamination::examine(
       if (judgement.verdict == Verdict::kStale && said >= first->histories[disputed[j]].newest) {
         judgement = {.verdict = Verdict::kInconclusive};
       }
+      const domain::Version said_first =
+          first->claims[accused[i]][disputed[j]].answer.reading.version;
+      if (judgement.verdict == Verdict::kAhead && said_first <= second->histories[j].newest) {
+        judgement = {.verdict = Verdict::kInconclusive};
+      }
     }
   }
   return judgements;

@@ -33,7 +33,9 @@ class CrossExamination {
   // says and the ledger does not know is made up. Whoever contradicts the ledger is asked once
   // more, and what comes of that counts. A second kStale stands only when the version is lower than
   // what the first history showed: that was visible to everybody before the second question, so
-  // that nobody is accused because a commit was just becoming visible.
+  // that nobody is accused because a commit was just becoming visible. A second kAhead stands only
+  // when the second history still lacks what was said the first time: a standby shows a commit
+  // before the primary does.
   //
   // Errors: those of the history; UNAVAILABLE as long as the database's clock is not known;
   // CANCELLED when `stop` is requested.
