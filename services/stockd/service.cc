@@ -195,7 +195,7 @@ struct Service::Parts {
   std::string schema_error;
 
   std::vector<layers::Stage> stages(const config::Config& config);
-  std::vector<layers::Catalogue*> databases();
+  std::vector<layers::Shelf> shelves(const config::Config& config);
   std::vector<layers::Layer*> witnesses(const config::Config& config);
   void export_gauges(const config::Config& config);
 };
@@ -210,8 +210,8 @@ Service::Parts::Parts(const config::Config& config)
               static_cast<std::size_t>(config.primary_connections), clock, timers, knowledge,
               config, config.primary_timeout),
       reads(stages(config), clock, database_clock, identity, read_metrics),
-      catalogue(databases(), clock, database_clock),
-      directory(catalogue, database_clock),
+      catalogue(shelves(config), clock, database_clock, identity),
+      directory(catalogue, database_clock, identity),
       write_session(postgres::LedgerStore::for_writing(
                         session_options(config, config.primary_url, config.write_timeout)),
                     clock, timers),
@@ -264,11 +264,13 @@ std::vector<layers::Stage> Service::Parts::stages(const config::Config& config) 
   return stages;
 }
 
-std::vector<layers::Catalogue*> Service::Parts::databases() {
-  std::vector<layers::Catalogue*> databases;
-  if (replica) databases.push_back(&replica->layer);
-  databases.push_back(&primary.layer);
-  return databases;
+std::vector<layers::Shelf> Service::Parts::shelves(const config::Config& config) {
+  std::vector<layers::Shelf> shelves;
+  if (replica) {
+    shelves.push_back({.database = &replica->layer, .timeout = config.replica_timeout});
+  }
+  shelves.push_back({.database = &primary.layer, .timeout = config.primary_timeout});
+  return shelves;
 }
 
 // The layers as the auditor asks them: beside the read path, so that looking at a copy neither

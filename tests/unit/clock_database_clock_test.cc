@@ -60,8 +60,23 @@ TEST_F(DatabaseClockTest, after_a_step_of_the_clock_the_new_measurement_is_right
 }
 
 TEST_F(DatabaseClockTest, an_age_is_never_negative) {
+  clock_.measured(local_.now() - milliseconds(20), DatabaseTime(seconds(100)), local_.now());
+  EXPECT_EQ(clock_.age(DatabaseTime(seconds(100)) + milliseconds(15))->age, microseconds(0));
+}
+
+TEST_F(DatabaseClockTest, what_is_dated_in_the_future_has_no_age) {
   clock_.measured(local_.now(), DatabaseTime(seconds(100)), local_.now());
-  EXPECT_EQ(clock_.age(DatabaseTime(seconds(200)))->age, microseconds(0));
+  EXPECT_FALSE(clock_.age(DatabaseTime(seconds(200))));
+}
+
+// The interleaving: a copy is dated, the database's clock is set back by an hour, the copy is asked
+// for again. It must not look as if it were from just now.
+TEST_F(DatabaseClockTest, a_clock_that_was_set_back_makes_nothing_young) {
+  clock_.measured(local_.now(), DatabaseTime(hours(2)), local_.now());
+  const DatabaseTime copied = DatabaseTime(hours(2));
+  local_.advance(seconds(1));
+  clock_.measured(local_.now(), DatabaseTime(hours(1)), local_.now());
+  EXPECT_FALSE(clock_.age(copied));
 }
 
 // Many measurements of a true clock that drifts by up to 100 ppm, with random delays: the truth is

@@ -56,6 +56,7 @@ std::optional<domain::Age> DatabaseClock::age(domain::DatabaseTime instant,
   if (!estimate.known) return std::nullopt;
   const std::int64_t age_ns = ns(now) + estimate.offset_ns - ns(instant);
   const std::int64_t error_ns = error_at(estimate.error_ns, ns(now) - estimate.measured_ns);
+  if (age_ns < -error_ns - kResolutionNs) return std::nullopt;
   return domain::Age{round_up(std::max<std::int64_t>(age_ns, 0)), round_up(error_ns)};
 }
 

@@ -26,7 +26,9 @@ class DatabaseClock {
   void measured(domain::LocalTime sent, domain::DatabaseTime stamp, domain::LocalTime received);
 
   // Age of something known to be true through `instant`, at `now`. Never negative: what is true
-  // through a later instant than now is 0 old. Nothing before the first measurement.
+  // through a later instant than the middle of what is known is 0 old. Nothing before the first
+  // measurement, and nothing for an instant that the database's clock cannot have reached: that is
+  // of a time before the clock was set back.
   [[nodiscard]] std::optional<domain::Age> age(domain::DatabaseTime instant,
                                                domain::LocalTime now) const;
   [[nodiscard]] std::optional<domain::Age> age(domain::DatabaseTime instant) const {

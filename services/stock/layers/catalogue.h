@@ -29,6 +29,7 @@ struct LevelPage {
   std::vector<domain::Reading> readings;  // one for one
   bool more = false;
   domain::DatabaseTime true_through;  // of the page as a whole, also when it is empty
+  domain::Incarnation incarnation = 0;
 };
 
 struct MovementQuery {
@@ -41,6 +42,7 @@ struct MovementPage {
   std::vector<domain::Movement> movements;  // newest first
   bool more = false;
   domain::DatabaseTime true_through;
+  domain::Incarnation incarnation = 0;
 };
 
 struct LocationQuery {
@@ -53,6 +55,7 @@ struct LocationPage {
   std::vector<domain::Location> locations;  // in order of id
   bool more = false;
   domain::DatabaseTime true_through;
+  domain::Incarnation incarnation = 0;
 };
 
 template <typename Page>

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "stock/domain/freshness.h"
 #include "stock/domain/provenance.h"
 #include "stock/layers/catalogue.h"
+#include "stock/layers/ledger_identity.h"
 
 namespace stock::layers {
 
@@ -30,12 +33,22 @@ struct Listing {
 template <typename Page>
 using ListingDone = absl::AnyInvocable<void(Listing<Page>)>;
 
+// One database's place in the path.
+struct Shelf {
+  Catalogue* database = nullptr;
+  // No call waits longer for it, so that one that hangs leaves time for the next.
+  std::chrono::nanoseconds timeout = std::chrono::seconds(1);
+};
+
 class CataloguePath {
  public:
-  // `databases` in reading order; the last one is the primary.
-  CataloguePath(std::vector<Catalogue*> databases, const clock::LocalClock& clock,
-                const clock::DatabaseClock& database_clock)
-      : databases_(std::move(databases)), clock_(clock), database_clock_(database_clock) {}
+  // In reading order; the last one is the primary.
+  CataloguePath(std::vector<Shelf> shelves, const clock::LocalClock& clock,
+                const clock::DatabaseClock& database_clock, const LedgerIdentity& identity)
+      : shelves_(std::move(shelves)),
+        clock_(clock),
+        database_clock_(database_clock),
+        identity_(identity) {}
 
   void levels(LevelQuery query, const domain::Requirement& requirement, const ReadContext& context,
               ListingDone<LevelPage> done) const {
@@ -61,7 +74,7 @@ class CataloguePath {
     ReadContext context;
     ListingDone<Page> done;
     Listing<Page> listing;
-    std::size_t database = 0;
+    std::size_t shelf = 0;
     domain::LocalTime asked_at;
   };
 
@@ -81,15 +94,16 @@ class CataloguePath {
   template <typename Query, typename Page>
   void ask(std::shared_ptr<Call<Query, Page>> call) const {
     // Only the primary can promise full consistency.
-    for (; call->requirement.fully_consistent && call->database + 1 < databases_.size();
-         ++call->database) {
+    for (; call->requirement.fully_consistent && call->shelf + 1 < shelves_.size(); ++call->shelf) {
       domain::Visit& visit = call->listing.trail.emplace_back();
-      visit.layer = databases_[call->database]->name();
+      visit.layer = shelves_[call->shelf].database->name();
       visit.add(domain::Outcome::kBypassed);
     }
+    const Shelf& shelf = shelves_[call->shelf];
     call->asked_at = clock_.now();
-    Catalogue& database = *databases_[call->database];
-    (database.*call->method)(call->query, call->context, [this, call](absl::StatusOr<Page> page) {
+    ReadContext context = call->context;
+    context.deadline = std::min(context.deadline, call->asked_at + shelf.timeout);
+    (shelf.database->*call->method)(call->query, context, [this, call](absl::StatusOr<Page> page) {
       told(call, std::move(page));
     });
   }
@@ -99,42 +113,45 @@ class CataloguePath {
     Listing<Page>& listing = call->listing;
     const domain::LocalTime now = clock_.now();
     domain::Visit& visit = listing.trail.emplace_back();
-    visit.layer = databases_[call->database]->name();
+    visit.layer = shelves_[call->shelf].database->name();
     visit.time = now - call->asked_at;
-    if (page.ok()) {
+    if (!page.ok()) {
+      const bool late = absl::IsDeadlineExceeded(page.status());
+      visit.add(late ? domain::Outcome::kTimeout : domain::Outcome::kError);
+      visit.detail = std::string(page.status().message());
+      if (!listing.age) listing.page = absl::UnavailableError(page.status().message());
+    } else if (page->incarnation != identity_.current()) {
+      visit.add(domain::Outcome::kSuperseded);
+      if (!listing.age) listing.page = absl::UnavailableError("of another history of the ledger");
+    } else {
       const auto age = database_clock_.age(page->true_through, now);
       const auto& bound = call->requirement.max_age;
       const bool good =
-          call->requirement.fully_consistent || (age && (!bound || domain::meets(*age, *bound)));
+          age && (call->requirement.fully_consistent || !bound || domain::meets(*age, *bound));
       visit.add(good ? domain::Outcome::kHit : domain::Outcome::kTooOld);
-      if (good || !listing.age || (age && age->worst() < listing.age->worst())) {
+      if (age && (!listing.age || good || age->worst() < listing.age->worst())) {
         listing.page = std::move(page);
         listing.layer = visit.layer;
         listing.age = age;
         listing.bound_missed = !good;
       }
       if (good) return call->done(std::move(listing));
-    } else {
-      const bool late = absl::IsDeadlineExceeded(page.status());
-      visit.add(late ? domain::Outcome::kTimeout : domain::Outcome::kError);
-      visit.detail = std::string(page.status().message());
-      if (!listing.age) listing.page = std::move(page);
     }
-    if (++call->database < databases_.size()) return ask(std::move(call));
+    const bool gone = call->context.cancelled != nullptr && *call->context.cancelled;
+    if (!gone && ++call->shelf < shelves_.size()) return ask(std::move(call));
     if (listing.bound_missed && !call->requirement.allow_stale) {
       listing.page = absl::UnavailableError(
-          listing.age
-              ? fmt::format("no database could answer within the bound; the best bound that "
-                            "could be met is {} µs",
-                            listing.age->worst().count())
-              : std::string("the database's clock is not known yet"));
+          fmt::format("no database could answer within the bound; the best bound that could be met "
+                      "is {} µs",
+                      listing.age->worst().count()));
     }
     call->done(std::move(listing));
   }
 
-  const std::vector<Catalogue*> databases_;
+  const std::vector<Shelf> shelves_;
   const clock::LocalClock& clock_;
   const clock::DatabaseClock& database_clock_;
+  const LedgerIdentity& identity_;
 };
 
 }  // namespace stock::layers

@@ -20,11 +20,7 @@ struct LocationDirectory::Refresh {
 
 void LocationDirectory::get(const domain::Requirement& requirement, const ReadContext& context,
                             Done done) {
-  std::shared_ptr<const Snapshot> known;
-  {
-    const std::lock_guard lock(mutex_);
-    known = known_;
-  }
+  auto known = this->known();
   if (known && !requirement.fully_consistent) {
     const auto age = database_clock_.age(known->true_through);
     const auto& bound = requirement.max_age;
@@ -40,16 +36,17 @@ void LocationDirectory::get(const domain::Requirement& requirement, const ReadCo
   fetch(std::move(refresh));
 }
 
+std::shared_ptr<const LocationDirectory::Snapshot> LocationDirectory::known() const {
+  const std::lock_guard lock(mutex_);
+  return known_ && known_->incarnation == identity_.current() ? known_ : nullptr;
+}
+
 void LocationDirectory::fetch(std::shared_ptr<Refresh> refresh) {
   const LocationQuery query{.after = refresh->after, .limit = kPageSize};
   catalogue_.locations(query, refresh->requirement, refresh->context,
                        [this, refresh](Listing<LocationPage> listing) {
                          if (!listing.page.ok()) {
-                           std::shared_ptr<const Snapshot> known;
-                           {
-                             const std::lock_guard lock(mutex_);
-                             known = known_;
-                           }
+                           auto known = this->known();
                            // Old is better than nothing for those who said so; its age is told.
                            if (known && refresh->requirement.allow_stale) {
                              return refresh->done(absl::OkStatus(), std::move(known));

@@ -19,13 +19,15 @@ class LocationDirectory {
   struct Snapshot {
     std::vector<std::string> ids;  // in order
     domain::DatabaseTime true_through;
+    domain::Incarnation incarnation = 0;
     std::string_view layer;  // the database that said so
   };
   // Null with an error; UNAVAILABLE when no database can answer within the bound.
   using Done = absl::AnyInvocable<void(absl::Status, std::shared_ptr<const Snapshot>)>;
 
-  LocationDirectory(const CataloguePath& catalogue, const clock::DatabaseClock& database_clock)
-      : catalogue_(catalogue), database_clock_(database_clock) {}
+  LocationDirectory(const CataloguePath& catalogue, const clock::DatabaseClock& database_clock,
+                    const LedgerIdentity& identity)
+      : catalogue_(catalogue), database_clock_(database_clock), identity_(identity) {}
 
   // Calls `done` at once when what is known meets the requirement, else when a database has
   // answered.
@@ -34,10 +36,13 @@ class LocationDirectory {
  private:
   struct Refresh;
   void fetch(std::shared_ptr<Refresh> refresh);
+  // What is known of the ledger that is current; null when nothing is.
+  std::shared_ptr<const Snapshot> known() const;
 
   const CataloguePath& catalogue_;
   const clock::DatabaseClock& database_clock_;
-  std::mutex mutex_;
+  const LedgerIdentity& identity_;
+  mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> known_;
 };
 

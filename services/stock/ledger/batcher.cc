@@ -268,6 +268,7 @@ void Batcher::give_up(Pending& pending, Reason reason, const std::string& why) {
                                               "repeat it with the same request_id to find out",
                                               why)
                                 : fmt::format("this attempt changed nothing: {}", why),
+                 .unknown = pending.unknown,
                  .lines = {}});
 }
 

@@ -83,6 +83,8 @@ struct Refusal {
   };
   Reason reason = Reason::kUnavailable;
   std::string message;
+  bool unknown =
+      false;  // it may have been applied all the same: the database was lost at the commit
   std::vector<Line> lines;
 };
 

@@ -54,11 +54,12 @@ absl::Status Asker::ask(Session& session, const Statement& statement,
       connection.reject();
       return absl::UnavailableError("the database called primary is a standby");
     }
-    knowledge_.clock.measured(sent, stamp.now, received);
+    // Another history may come with another clock: not to be learnt without knowing whose it is.
     if (stamp.incarnation == 0) {
       return absl::UnavailableError("the ledger's incarnation has not begun yet");
     }
     knowledge_.identity.primary_says(stamp.incarnation);
+    knowledge_.clock.measured(sent, stamp.now, received);
     read({stamp.now, stamp.incarnation, stamp.heartbeat}, rows);
     return absl::OkStatus();
   });

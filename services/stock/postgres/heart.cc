@@ -116,7 +116,7 @@ absl::Status Heart::beat() {
   });
 }
 
-// False while there is no incarnation.
+// False while there is no incarnation that can go on.
 bool Heart::write_heartbeat(Connection& connection) {
   pqxx::nontransaction transaction(connection.pq());
   const pqxx::result result = connection.exec(transaction, sql::beat());
@@ -125,8 +125,10 @@ bool Heart::write_heartbeat(Connection& connection) {
   return true;
 }
 
+// Also where the database's clock was set back: dates from before mean something else now.
 void Heart::begin_incarnation(Connection& connection) {
   pqxx::nontransaction transaction(connection.pq());
+  connection.exec(transaction, sql::end_incarnation());
   connection.exec(transaction, sql::begin_incarnation(), {std::to_string(random_incarnation())});
 }
 

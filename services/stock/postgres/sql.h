@@ -59,9 +59,11 @@ const Statement& create_location();
 
 // lock -> is it ours
 const Statement& try_lead();
+// Ends the incarnation if the clock has been set back in it.
+const Statement& end_incarnation();
 // id
 const Statement& begin_incarnation();
-// -> number; no row while there is no incarnation
+// -> number; no row while there is no incarnation, or one that has to end
 const Statement& beat();
 // age in seconds
 const Statement& prune_heartbeats();

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "stock/postgres/sql.h"
 
 namespace stock::postgres::sql {
@@ -122,14 +124,28 @@ const Statement& begin_incarnation() {
   return statement;
 }
 
+// The newest heartbeat, if it is of this incarnation and from the future: the clock was set back.
+constexpr const char* kFromTheFuture = R"(
+  SELECT FROM (SELECT * FROM stock.heartbeat ORDER BY number DESC LIMIT 1) AS newest
+  WHERE newest.incarnation = incarnation.id AND newest.stamp > transaction_timestamp())";
+
+const Statement& end_incarnation() {
+  static const Statement statement{
+      "end_incarnation",
+      fmt::format("DELETE FROM stock.incarnation WHERE EXISTS ({})", kFromTheFuture)};
+  return statement;
+}
+
 // Whatever was visible to others by the stamp was committed before this is.
 const Statement& beat() {
-  static const Statement statement{"beat", R"(
+  static const Statement statement{"beat", fmt::format(R"(
 INSERT INTO stock.heartbeat (number, stamp, snapshot, incarnation)
 SELECT coalesce((SELECT max(number) FROM stock.heartbeat), 0) + 1,
        transaction_timestamp(), pg_current_snapshot(), id
 FROM stock.incarnation
-RETURNING number)"};
+WHERE NOT EXISTS ({})
+RETURNING number)",
+                                                       kFromTheFuture)};
   return statement;
 }
 

@@ -137,6 +137,7 @@ Failure backend_failure(const absl::Status& status) {
   Failure failure;
   failure.message = std::string(status.message());
   switch (status.code()) {
+    case absl::StatusCode::kAborted:  // somebody else was faster
     case absl::StatusCode::kUnavailable:
       failure.code = grpc::StatusCode::UNAVAILABLE;
       failure.reason = "BACKEND_UNAVAILABLE";
@@ -171,10 +172,11 @@ Failure refused(const ledger::Refusal& refusal) {
     failure.violations.push_back(
         {fmt::format("{}@{}", line.key.sku, line.key.location), line.message});
   }
-  if (failure.code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
-      failure.code == grpc::StatusCode::UNAVAILABLE) {
-    failure.retry_after = kRetryAfter;
-  }
+  // Not where the outcome is unknown: whoever repeats that has to know with which id.
+  const bool harmless = failure.code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+                        failure.code == grpc::StatusCode::UNAVAILABLE;
+  if (harmless && !refusal.unknown) failure.retry_after = kRetryAfter;
+  failure.metadata.emplace_back("applied", refusal.unknown ? "unknown" : "no");
   return failure;
 }
 

@@ -32,6 +32,7 @@ class CallRead : public layers::Read {
 
   void finished() final {
     const std::unique_ptr<CallRead> self(this);
+    if (status.ok()) complete();
     if (!status.ok()) {
       return call_.finish(
           unanswered(call_.context(), status, oldest, trail_span(), rooms_.instance));
@@ -43,6 +44,8 @@ class CallRead : public layers::Read {
  protected:
   using Response = std::remove_reference_t<decltype(std::declval<Call&>().response())>;
   virtual void respond(Response& response) = 0;
+  // Adds to the read what else the answer depends on.
+  virtual void complete() {}
 
   [[nodiscard]] std::span<const domain::Visit> trail_span() const {
     return {trail.data(), trail.size()};
@@ -168,16 +171,16 @@ class PlacedRead : public CallRead<Call> {
     for (std::size_t i = 0; i < this->keys.size(); ++i) map[this->keys[i]] = this->readings[i];
     return map;
   }
-  // The list of locations is a part of the answer, too.
-  void fill_with_directory(v1::Provenance& out) {
-    if (directory_) {
-      const auto age = this->rooms_.database_clock.age(directory_->true_through, this->answered_at);
-      if (age && (!this->oldest || age->worst() > this->oldest->worst())) this->oldest = age;
-      if (age && this->requirement.max_age && !domain::meets(*age, *this->requirement.max_age)) {
-        this->bound_missed = true;
-      }
+  // The list of locations is a part of the answer, and of its bound.
+  void complete() final {
+    if (!directory_) return;
+    const auto age = this->rooms_.database_clock.age(directory_->true_through, this->answered_at);
+    const auto& bound = this->requirement.max_age;
+    if (!age || (bound && !domain::meets(*age, *bound))) this->bound_missed = true;
+    if (age && (!this->oldest || age->worst() > this->oldest->worst())) this->oldest = age;
+    if (this->bound_missed && !this->requirement.allow_stale) {
+      this->status = absl::UnavailableError("the list of locations is older than the bound");
     }
-    this->fill(out);
   }
 
   std::shared_ptr<const layers::LocationDirectory::Snapshot> directory_;
@@ -217,7 +220,7 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
     for (const std::string& sku : call_.request().skus()) {
       add_total(sku, readings_by_key, *response.add_totals());
     }
-    fill_with_directory(*response.mutable_provenance());
+    fill(*response.mutable_provenance());
   }
 
  private:
@@ -303,13 +306,15 @@ class CheckRead final : public PlacedRead<CheckCall> {
   using PlacedRead::PlacedRead;
 
   std::optional<Failure> add_keys() override {
+    std::size_t places = 0;
     for (const Line& line : lines_) {
+      places += line.location.empty() ? locations_.size() : 1;
+      if (places > kMaxKeys) return too_many();
       if (!line.location.empty()) {
         add_key(line.sku, line.location);
       } else {
         for (const std::string& location : locations_) add_key(line.sku, location);
       }
-      if (keys.size() > kMaxKeys) return too_many();
     }
     return std::nullopt;
   }
@@ -325,7 +330,7 @@ class CheckRead final : public PlacedRead<CheckCall> {
       line.set_shortfall(answers[i].shortfall);
       if (answers[i].shortfall > 0) response.set_available(false);
     }
-    fill_with_directory(*response.mutable_provenance());
+    fill(*response.mutable_provenance());
   }
 
   std::vector<Line> lines_;

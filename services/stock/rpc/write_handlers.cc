@@ -73,7 +73,9 @@ void write(const Rooms& rooms, Call& call, ledger::Request request, Respond resp
   rooms.writes.submit(std::move(request), write_deadline(rooms, call),
                       [&call, respond = std::move(respond)](ledger::Outcome outcome) mutable {
                         if (const auto* refusal = std::get_if<ledger::Refusal>(&outcome)) {
-                          return call.finish(to_status(refused(*refusal)));
+                          Failure failure = refused(*refusal);
+                          failure.metadata.emplace_back("request_id", call.response().request_id());
+                          return call.finish(to_status(failure));
                         }
                         const auto& applied = std::get<ledger::Applied>(outcome);
                         call.response().set_replayed(applied.replayed);
