@@ -32,6 +32,7 @@ using ::testing::Gt;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
+constexpr int kCancelled = 1;
 constexpr int kInvalidArgument = 3;
 constexpr int kNotFound = 5;
 constexpr int kAlreadyExists = 6;
