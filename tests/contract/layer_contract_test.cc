@@ -72,10 +72,16 @@ struct World {
   }
 };
 
-World& world() {
-  static auto* const world = new World;  // ends with the program, and its servers with it
-  return *world;
-}
+std::unique_ptr<World> the_world;
+World& world() { return *the_world; }
+
+class WorldEnvironment final : public ::testing::Environment {
+ public:
+  void SetUp() override { the_world = std::make_unique<World>(); }
+  void TearDown() override { the_world.reset(); }
+};
+[[maybe_unused]] const auto* const kWorld =
+    ::testing::AddGlobalTestEnvironment(new WorldEnvironment);
 
 struct Case {
   std::string name;
