@@ -9,7 +9,7 @@
 namespace stock::postgres {
 
 // The newest file in deploy/postgres/migrations.
-inline constexpr std::string_view kExpectedMigration = "0001_ledger.sql";
+inline constexpr std::string_view kExpectedMigration = "0002_freshness.sql";
 
 // FAILED_PRECONDITION with words for the operator: what is there, what is expected, what to do.
 // UNAVAILABLE when nobody can be asked.
