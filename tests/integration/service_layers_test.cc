@@ -151,8 +151,36 @@ TEST_F(ServiceLayersTest, redis_flushed_killed_paused_and_back) {
   EXPECT_TRUE(eventually(trail, Eq("redis hit")));
 }
 
-TEST_F(ServiceLayersTest, a_paused_replica_grows_old_in_plain_sight_and_is_read_past) {
+// The feed knows better than its date.
+TEST_F(ServiceLayersTest, of_a_paused_replica_only_what_moved_is_read_past) {
   StockdProcess stockd(all_layers({"--layers", "replica,primary"}));
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  ASSERT_TRUE(client.adjust("moves", "main", 3).ok());
+  ASSERT_TRUE(client.adjust("stays", "main", 3).ok());
+  const auto trail = [&](const char* sku, auto bound) {
+    return trail_of(client.get(sku, "main", at_most(bound)).response.provenance());
+  };
+  ASSERT_TRUE(eventually([&] { return trail("moves", 5s) + trail("stays", 5s); },
+                         Eq("replica hitreplica hit")));
+  const auto known = [&] {
+    return client.get("moves", "main", at_most(1h)).response.level().version() == 1 &&
+           client.get("stays", "main", at_most(1h)).response.level().version() == 1;
+  };
+  ASSERT_TRUE(eventually(known));
+
+  replica().connect().exec("SELECT pg_wal_replay_pause()");
+  ASSERT_TRUE(client.adjust("moves", "main", 1).ok());
+  EXPECT_TRUE(
+      eventually([&] { return trail("moves", 1h); }, Eq("replica superseded, primary hit")));
+  EXPECT_EQ(client.get("moves", "main", at_most(1h)).response.level().version(), 2);
+  // Younger than the pause.
+  EXPECT_EQ(trail("stays", 1s), "replica hit");
+  replica().connect().exec("SELECT pg_wal_replay_resume()");
+}
+
+TEST_F(ServiceLayersTest, a_paused_replica_grows_old_in_plain_sight_and_is_read_past) {
+  StockdProcess stockd(all_layers({"--layers", "replica,primary", "--feed", "off"}));
   StockClient client(stockd.address());
   client.create_location("main", "Main");
   ASSERT_TRUE(client.adjust("lag", "main", 3).ok());
