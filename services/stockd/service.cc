@@ -424,7 +424,7 @@ absl::Status Service::start() {
     postgres::Session session(
         session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
         parts.timers);
-    const absl::Status schema = postgres::check_schema(session);
+    const absl::Status schema = postgres::check_database(session, parts.identity);
     if (absl::IsFailedPrecondition(schema)) return schema;
     parts.schema_known = schema.ok();
     if (!schema.ok()) {
@@ -471,13 +471,12 @@ void Service::look_after() {
     postgres::Session session(
         session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
         parts.timers);
-    const absl::Status schema = postgres::check_schema(session);
+    const absl::Status schema = postgres::check_database(session, parts.identity);
     const std::lock_guard lock(parts.probe_mutex);
     parts.schema_known = schema.ok();
     const std::string error(schema.message());
     if (absl::IsFailedPrecondition(schema) && error != parts.schema_error) {
-      telemetry::log_error("the database's schema is not the one that is needed",
-                           {{"error", error}});
+      telemetry::log_error("the database is not one that can be served", {{"error", error}});
     }
     parts.schema_error = error;
   }
