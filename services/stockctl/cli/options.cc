@@ -53,6 +53,13 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::n
 }
 
 stock::v1::Consistency ReadOptions::consistency() const {
+  const int asked = int{max_staleness.has_value()} + int{fully_consistent} +
+                    int{token.has_value()} + int{at.has_value()} + int{version.has_value()};
+  if (asked > 1) {
+    throw CLI::ValidationError("how fresh",
+                               "one of --max-staleness, --fully-consistent, --at-least-as-fresh, "
+                               "--at and --version can be asked for at a time");
+  }
   stock::v1::Consistency consistency;
   if (max_staleness) {
     *consistency.mutable_max_staleness() = to_proto(*max_staleness);
@@ -72,45 +79,32 @@ stock::v1::Consistency ReadOptions::consistency() const {
 }
 
 std::shared_ptr<ReadOptions> add_read_options(CLI::App& app, Past past) {
+  constexpr const char* kGroup = "How fresh (one of them)";
   auto options = std::make_shared<ReadOptions>();
-  CLI::Option* max_staleness = app.add_option_function<std::string>(
-                                      "--max-staleness",
-                                      [options](const std::string& text) {
-                                        options->max_staleness =
-                                            duration_from("--max-staleness", text);
-                                      },
-                                      "Nothing older than this, such as 500ms or 2s")
-                                   ->type_name("TIME")
-                                   ->group("How fresh");
-  CLI::Option* fully_consistent =
-      app.add_flag("--fully-consistent", options->fully_consistent, "As of now, or later")
-          ->excludes(max_staleness)
-          ->group("How fresh");
-  CLI::Option* token =
-      app.add_option("--at-least-as-fresh", options->token, "Shows the write that returned this")
-          ->type_name("TOKEN")
-          ->excludes(max_staleness)
-          ->excludes(fully_consistent)
-          ->group("How fresh");
-  CLI::Option* at = nullptr;
+  app.add_option_function<std::string>(
+         "--max-staleness",
+         [options](const std::string& text) {
+           options->max_staleness = duration_from("--max-staleness", text);
+         },
+         "Nothing older than this, such as 500ms or 2s")
+      ->type_name("TIME")
+      ->group(kGroup);
+  app.add_flag("--fully-consistent", options->fully_consistent, "As of now, or later")
+      ->group(kGroup);
+  app.add_option("--at-least-as-fresh", options->token, "Shows the write that returned this")
+      ->type_name("TOKEN")
+      ->group(kGroup);
   if (past != Past::kNothing) {
-    at = app.add_option_function<std::string>(
-                "--at", [options](const std::string& text) { options->at = time_from(text); },
-                "As it was then: RFC 3339, 02:07 (UTC) or '2 minutes ago'")
-             ->type_name("TIME")
-             ->excludes(max_staleness)
-             ->excludes(fully_consistent)
-             ->excludes(token)
-             ->group("How fresh");
+    app.add_option_function<std::string>(
+           "--at", [options](const std::string& text) { options->at = time_from(text); },
+           "As it was then: 02:07 (UTC), '2 minutes ago'...")
+        ->type_name("TIME")
+        ->group(kGroup);
   }
   if (past == Past::kInstantOrVersion) {
     app.add_option("--version", options->version, "As this version had it")
         ->type_name("N")
-        ->excludes(max_staleness)
-        ->excludes(fully_consistent)
-        ->excludes(token)
-        ->excludes(at)
-        ->group("How fresh");
+        ->group(kGroup);
   }
   app.add_flag("--allow-stale", options->allow_stale, "If that fails, what there is, and its age")
       ->group("How fresh");

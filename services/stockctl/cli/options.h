@@ -28,6 +28,7 @@ struct ReadOptions {
   std::optional<std::int64_t> version;
   bool allow_stale = false;
 
+  // Throws what CLI11 throws for wrong usage when more than one was asked for.
   stock::v1::Consistency consistency() const;
 };
 // What a command can show of the past.

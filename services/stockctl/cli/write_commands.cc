@@ -63,7 +63,7 @@ void add_adjust(CLI::App& app, Session& session) {
       "  stockctl adjust LANTERN-42 +5 --location LON --reason delivery\n"
       "  stockctl adjust LANTERN-42@LON=-3 LANTERN-42@MAN=+3 --reason transfer\n"
       "  stockctl adjust MUG-RED@LON=-1 --reason sale --reference order/536365\n"
-      "All lines are applied, or none. The token that is printed makes a read show this write:\n"
+      "All lines are applied, or none. A read that is given the token shows this write:\n"
       "  stockctl get LANTERN-42@LON --at-least-as-fresh TOKEN");
   session.on_command(adjust, [=, &session]() -> absl::StatusOr<ExitCode> {
     const auto changes = parse_changes(*words, *location);
