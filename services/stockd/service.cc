@@ -34,6 +34,7 @@
 #include "stock/postgres/ledger_store.h"
 #include "stock/postgres/location_store.h"
 #include "stock/postgres/pool.h"
+#include "stock/postgres/request_store.h"
 #include "stock/postgres/schema.h"
 #include "stock/redis/redis_layer.h"
 #include "stock/rpc/server.h"
@@ -182,6 +183,7 @@ struct Service::Parts {
   postgres::LedgerStore store;
   ledger::Batcher writes;
   postgres::LocationStore locations;
+  postgres::RequestStore requests;
   std::optional<postgres::Heart> heart;
 
   // Following the ledger.
@@ -230,11 +232,12 @@ Service::Parts::Parts(const config::Config& config)
       write_session(postgres::LedgerStore::for_writing(
                         session_options(config, config.primary_url, config.write_timeout)),
                     clock, timers),
-      store(write_session),
+      store(write_session, identity),
       writes({.max_requests = static_cast<std::size_t>(config.write_batch),
               .max_queue = static_cast<std::size_t>(config.write_queue)},
              store, clock, write_metrics),
       locations(*primary.pool, timers),
+      requests(*primary.pool, timers, knowledge, config.primary_timeout),
       feed_source({.session = session_options(config, config.primary_url, config.primary_timeout)},
                   knowledge, timers),
       audit_session(session_options(config, config.primary_url, config.primary_timeout), clock,
@@ -245,6 +248,8 @@ Service::Parts::Parts(const config::Config& config)
                 .directory = directory,
                 .writes = writes,
                 .locations = locations,
+                .requests = requests,
+                .identity = identity,
                 .clock = clock,
                 .database_clock = database_clock,
                 .instance = config.instance,

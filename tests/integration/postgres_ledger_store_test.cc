@@ -33,14 +33,15 @@ class PostgresLedgerStore : public PostgresTest {
   // A store as another process would have it.
   struct Writer {
     Writer(World& world, SessionOptions options)
-        : session(LedgerStore::for_writing(std::move(options)), world.local, world.timers) {}
+        : session(LedgerStore::for_writing(std::move(options)), world.local, world.timers),
+          store(session, world.identity) {}
     std::unique_ptr<ledger::Transaction> begin() {
       auto transaction = store.begin();
       EXPECT_TRUE(transaction.ok()) << transaction.status();
       return transaction.ok() ? *std::move(transaction) : nullptr;
     }
     Session session;
-    LedgerStore store{session};
+    LedgerStore store;
   };
 
   static absl::Status write(ledger::Transaction& transaction,
@@ -48,7 +49,8 @@ class PostgresLedgerStore : public PostgresTest {
                             const std::vector<Request>& requests) {
     std::vector<const Request*> pointers;
     for (const Request& request : requests) pointers.push_back(&request);
-    if (absl::Status status = transaction.persist(movements, pointers); !status.ok()) return status;
+    const auto persisted = transaction.persist(movements, pointers);
+    if (!persisted.ok()) return persisted.status();
     return transaction.commit();
   }
   // One request that sets on_hand from what is locked.
@@ -192,6 +194,40 @@ TEST_F(PostgresLedgerStore, a_request_is_applied_once) {
   ASSERT_TRUE(set(writer_, {"once", "main"}, 1, 7).ok());
   EXPECT_TRUE(absl::IsAborted(set(writer_, {"once", "main"}, 2, 7)));
   EXPECT_EQ(db_.reading({"once", "main"}).counts.on_hand, 1);
+}
+
+TEST_F(PostgresLedgerStore, a_request_knows_the_transaction_that_applied_it) {
+  const std::vector<Key> keys = {{"proof", "main"}};
+  domain::Transaction persisted;
+  {
+    const auto transaction = writer_.begin();
+    ASSERT_TRUE(transaction->lock(keys).ok());
+    const Request asked = request(9);
+    const std::vector<const Request*> requests = {&asked};
+    const std::vector<PlannedMovement> movements = {{.key = keys[0],
+                                                     .version = 1,
+                                                     .before = {},
+                                                     .after = {.on_hand = 1},
+                                                     .creates_level = true,
+                                                     .request = 0}};
+    const auto written = transaction->persist(movements, requests);
+    ASSERT_TRUE(written.ok()) << written.status();
+    persisted = *written;
+    EXPECT_FALSE(db_.read(keys).answers[0].shows->shows(persisted.xid));
+    ASSERT_TRUE(transaction->commit().ok());
+  }
+  EXPECT_EQ(persisted.incarnation, 4711u);
+  EXPECT_EQ(std::to_string(persisted.xid),
+            sql().value("SELECT xid FROM stock.movement WHERE sku = 'proof'"));
+  EXPECT_TRUE(db_.read(keys).answers[0].shows->shows(persisted.xid));
+  EXPECT_EQ(std::to_string(world_.identity.ledger()), sql().value("SELECT id FROM stock.ledger"));
+
+  const auto later = writer_.begin();
+  ASSERT_TRUE(later->lock(keys).ok());
+  const std::vector<domain::Uuid> ids = {request(9).id};
+  const auto remembered = later->remembered(ids);
+  ASSERT_TRUE(remembered.ok()) << remembered.status();
+  EXPECT_EQ(remembered->at(ids[0]).transaction, persisted);
 }
 
 TEST_F(PostgresLedgerStore, a_transaction_that_is_not_committed_leaves_nothing) {

@@ -98,7 +98,7 @@ TEST_F(PostgresReplicaLayer, a_standby_that_is_called_primary_is_refused_and_not
 TEST_F(PostgresReplicaLayer, nothing_is_written_to_a_standby) {
   Session session(LedgerStore::for_writing(session_options(replica_->url())), world_.local,
                   world_.timers);
-  LedgerStore store(session);
+  LedgerStore store(session, world_.identity);
   const auto transaction = store.begin();
   ASSERT_TRUE(transaction.ok());
   const std::vector<Key> keys = {{"A", "main"}};

@@ -34,6 +34,9 @@ class FakeStore final : public ledger::Store {
     kInFlight,  // it happens when somebody waits for what it holds
   };
 
+  // Transactions are numbered 1, 2, 3... in this incarnation.
+  static constexpr domain::Incarnation kIncarnation = 7;
+
   // A batch as it was persisted: request ids in order.
   using Batch = std::vector<domain::Uuid>;
 
@@ -142,8 +145,9 @@ class FakeStore final : public ledger::Store {
       return requests;
     }
 
-    absl::Status persist(std::span<const ledger::PlannedMovement> movements,
-                         std::span<const ledger::Request* const> requests) override {
+    absl::StatusOr<domain::Transaction> persist(
+        std::span<const ledger::PlannedMovement> movements,
+        std::span<const ledger::Request* const> requests) override {
       const std::lock_guard guard(store_.mutex_);
       if (auto failure = store_.next_failure(Step::kPersist)) return failure->status;
       for (const ledger::Request* request : requests) {
@@ -157,11 +161,14 @@ class FakeStore final : public ledger::Store {
       after_ = store_.state_;
       for (const ledger::PlannedMovement& movement : movements) write(movement, requests);
       Batch& batch = after_->batches.emplace_back();
+      const domain::Transaction transaction{.incarnation = kIncarnation,
+                                            .xid = after_->batches.size()};
       for (const ledger::Request* request : requests) {
         after_->requests[request->id].digest = request->digest;
+        after_->requests[request->id].transaction = transaction;
         batch.push_back(request->id);
       }
-      return absl::OkStatus();
+      return transaction;
     }
 
     absl::Status commit() override {

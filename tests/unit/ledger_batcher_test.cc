@@ -230,6 +230,8 @@ TEST_F(BatcherTest, a_repeated_request_is_answered_as_it_was_then) {
   ASSERT_THAT(again.levels, SizeIs(1));
   EXPECT_EQ(again.levels[0].version, 2);
   EXPECT_EQ(again.levels[0].counts.on_hand, 95);
+  const domain::Transaction original{.incarnation = support::FakeStore::kIncarnation, .xid = 1};
+  EXPECT_EQ(again.transaction, original);
   EXPECT_EQ(store.on_hand(kTea), 90);
   EXPECT_THAT(store.batches(), SizeIs(2)) << "there was nothing to commit";
 }
@@ -251,6 +253,8 @@ TEST_F(BatcherTest, twins_in_one_batch_are_applied_once) {
   EXPECT_FALSE(applied(1).replayed);
   EXPECT_TRUE(applied(2).replayed);
   EXPECT_EQ(applied(2).levels[0].version, 2);
+  EXPECT_EQ(applied(1).transaction.xid, 2u);
+  EXPECT_EQ(applied(2).transaction, applied(1).transaction);
   EXPECT_EQ(refusal(3).reason, Reason::kRequestIdReused);
   EXPECT_EQ(store.on_hand(kTea), 95);
 }

@@ -21,7 +21,7 @@ struct Requirement {
   bool allow_stale = false;
 };
 
-// An age, and how wrong it can be. The true age is at most age + uncertainty.
+// An age, and how wrong it can be. The true age lies within age ± uncertainty.
 struct Age {
   std::chrono::microseconds age{0};
   std::chrono::microseconds uncertainty{0};

@@ -1,8 +1,9 @@
-// Which history of the ledger this process currently believes in. Copies of another incarnation are
-// void: the same versions may mean something else there.
+// Which ledger this process serves, and which of its histories it currently believes in. Copies of
+// another incarnation are void: the same versions may mean something else there.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 #include "stock/domain/reading.h"
 
@@ -27,7 +28,12 @@ class LedgerIdentity {
     incarnation_.compare_exchange_strong(unknown, incarnation, std::memory_order_acq_rel);
   }
 
+  // The ledger's own name, the same through all its incarnations. 0 until the primary has said so.
+  [[nodiscard]] std::uint64_t ledger() const { return ledger_.load(std::memory_order_acquire); }
+  void ledger_is(std::uint64_t ledger) { ledger_.store(ledger, std::memory_order_release); }
+
  private:
+  std::atomic<std::uint64_t> ledger_{0};
   std::atomic<domain::Incarnation> incarnation_{0};
 };
 

@@ -20,7 +20,8 @@
 namespace stock::layers {
 
 // A page and where it comes from. `page` is UNAVAILABLE when no database could answer within the
-// bound; `age` is then of the best page that there was.
+// bound; `age` is then of the best page that there was. FAILED_PRECONDITION: the primary does not
+// show the write that the answer has to show: that is none of its past.
 template <typename Page>
 struct Listing {
   absl::StatusOr<Page> page = absl::UnavailableError("no database has been asked");
@@ -127,8 +128,14 @@ class CataloguePath {
       const auto age = database_clock_.age(page->true_through, now);
       const auto& bound = call->requirement.max_age;
       const auto& write = call->requirement.at_least;
-      const bool shown = !write || (page->incarnation == write->incarnation && page->shows &&
-                                    page->shows->shows(write->xid));
+      const bool comparable = write && page->incarnation == write->incarnation && page->shows;
+      const bool shown = !write || (comparable && page->shows->shows(write->xid));
+      if (comparable && !shown && call->shelf + 1 == shelves_.size()) {
+        visit.add(domain::Outcome::kTooOld);
+        listing.page = absl::FailedPreconditionError("the primary does not show this write");
+        listing.age.reset();
+        return call->done(std::move(listing));
+      }
       const bool good =
           age && shown &&
           (call->requirement.fully_consistent || !bound || domain::meets(*age, *bound));

@@ -21,6 +21,11 @@ class LocationDirectory {
     domain::DatabaseTime true_through;
     domain::Incarnation incarnation = 0;
     std::string_view layer;  // the database that said so
+    // What each page that the list was read in shows.
+    std::vector<std::shared_ptr<const domain::Snapshot>> pages;
+
+    // Whether a location that this write created or used is in the list, if there is one.
+    [[nodiscard]] bool shows(const domain::Transaction& write) const;
   };
   // Null with an error; UNAVAILABLE when no database can answer within the bound.
   using Done = absl::AnyInvocable<void(absl::Status, std::shared_ptr<const Snapshot>)>;

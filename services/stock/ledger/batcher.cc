@@ -167,9 +167,10 @@ absl::Status Batcher::attempt(Batch& batch) {
 
   Plan plan = make_plan(requests, *levels, *remembered);
   if (!plan.applied.empty()) {
-    absl::Status status = (*transaction)->persist(plan.movements, plan.applied);
-    if (!status.ok()) return status;
-    status = (*transaction)->commit();
+    const auto persisted = (*transaction)->persist(plan.movements, plan.applied);
+    if (!persisted.ok()) return persisted.status();
+    plan.persisted_by(*persisted);
+    const absl::Status status = (*transaction)->commit();
     if (absl::IsUnavailable(status)) {
       for (std::size_t i = 0; i < batch.size(); ++i) {
         batch[i].unknown |= std::holds_alternative<Applied>(plan.outcomes[i]);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "stock/ledger/decide.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 Outcome recall(const Request& request, const Remembered& earlier) {
   if (request.digest == earlier.digest) {
-    return Applied{.levels = earlier.levels, .replayed = true};
+    return Applied{.levels = earlier.levels, .replayed = true, .transaction = earlier.transaction};
   }
   return Refusal{.reason = Reason::kRequestIdReused,
                  .message = "request_id " + domain::format_uuid(request.id) +
@@ -19,6 +20,13 @@ Outcome recall(const Request& request, const Remembered& earlier) {
 }
 
 }  // namespace
+
+void Plan::persisted_by(const domain::Transaction& transaction) {
+  for (Outcome& outcome : outcomes) {
+    auto* its = std::get_if<Applied>(&outcome);
+    if (its != nullptr && its->transaction.xid == 0) its->transaction = transaction;
+  }
+}
 
 Plan make_plan(std::span<const Request* const> requests, LockedLevels& levels,
                RememberedRequests& remembered) {
@@ -37,8 +45,9 @@ Plan make_plan(std::span<const Request* const> requests, LockedLevels& levels,
       continue;
     }
     plan.applied.push_back(request);
-    remembered[request->id] = {.digest = request->digest, .levels = written};
-    plan.outcomes.emplace_back(Applied{.levels = std::move(written), .replayed = false});
+    remembered[request->id] = {.digest = request->digest, .levels = written, .transaction = {}};
+    plan.outcomes.emplace_back(
+        Applied{.levels = std::move(written), .replayed = false, .transaction = {}});
   }
   return plan;
 }

@@ -10,6 +10,9 @@
 namespace stock::ledger {
 
 struct Plan {
+  // The transaction that persists the plan: fills it into the outcomes of what it applies.
+  void persisted_by(const domain::Transaction& transaction);
+
   std::vector<Outcome> outcomes;  // one per request, in the same order; true once committed
   // To be persisted together. Every request that applies is remembered, also one that moves
   // nothing: repeated later, it must not find another ledger and move something after all.

@@ -12,6 +12,7 @@
 #include "stock/domain/key.h"
 #include "stock/domain/level.h"
 #include "stock/domain/movement.h"
+#include "stock/domain/snapshot.h"
 #include "stock/ledger/write.h"
 
 namespace stock::ledger {
@@ -30,6 +31,9 @@ using LockedLevels = absl::flat_hash_map<domain::Key, LockedLevel>;
 struct Remembered {
   Digest digest{};
   std::vector<Written> levels;
+  // That applied it, as a transaction of the incarnation that the ledger is in now. Its xid is 0
+  // when it is not known yet: the request belongs to the batch that is being decided.
+  domain::Transaction transaction;
 };
 using RememberedRequests = absl::flat_hash_map<domain::Uuid, Remembered>;
 
@@ -57,9 +61,10 @@ class Transaction {
   // Those of `ids` that have been applied before. After lock().
   virtual absl::StatusOr<RememberedRequests> remembered(std::span<const domain::Uuid> ids) = 0;
   // Writes the movements (in order of version per key), the levels that follow from the last one of
-  // each key, and the requests as remembered, as a set.
-  virtual absl::Status persist(std::span<const PlannedMovement> movements,
-                               std::span<const Request* const> requests) = 0;
+  // each key, and the requests as remembered, as a set. Returns which transaction this is; its
+  // incarnation is 0 while the ledger is in none.
+  virtual absl::StatusOr<domain::Transaction> persist(std::span<const PlannedMovement> movements,
+                                                      std::span<const Request* const> requests) = 0;
   // UNAVAILABLE here means that nobody knows whether it is committed.
   virtual absl::Status commit() = 0;
 };

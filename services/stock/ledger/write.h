@@ -12,6 +12,7 @@
 #include "stock/domain/key.h"
 #include "stock/domain/level.h"
 #include "stock/domain/movement.h"
+#include "stock/domain/snapshot.h"
 #include "stock/domain/time.h"
 
 namespace stock::ledger {
@@ -58,6 +59,8 @@ struct Written {
 struct Applied {
   std::vector<Written> levels;  // in order of key, one per key that the request moved
   bool replayed = false;        // it had been applied before; the levels are those of then
+  // What whoever shows this write shows; of a replayed request: the original's.
+  domain::Transaction transaction;
 };
 
 enum class Reason : std::uint8_t {

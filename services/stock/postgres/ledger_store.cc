@@ -51,7 +51,8 @@ absl::Status as_promised(const absl::Status& status) {
 
 class PostgresTransaction final : public ledger::Transaction {
  public:
-  PostgresTransaction(Session& session, bool& open) : session_(session), open_(open) {
+  PostgresTransaction(Session& session, feed::LedgerIdentity& identity, bool& open)
+      : session_(session), identity_(identity), open_(open) {
     open_ = true;
   }
 
@@ -78,8 +79,9 @@ class PostgresTransaction final : public ledger::Transaction {
 
   absl::StatusOr<LockedLevels> lock(std::span<const domain::Key> keys) override;
   absl::StatusOr<RememberedRequests> remembered(std::span<const domain::Uuid> ids) override;
-  absl::Status persist(std::span<const PlannedMovement> movements,
-                       std::span<const ledger::Request* const> requests) override;
+  absl::StatusOr<domain::Transaction> persist(
+      std::span<const PlannedMovement> movements,
+      std::span<const ledger::Request* const> requests) override;
   absl::Status commit() override;
 
  private:
@@ -87,7 +89,11 @@ class PostgresTransaction final : public ledger::Transaction {
   void add_keys_without_level(Connection& connection, std::span<const domain::Key> keys,
                               LockedLevels& levels);
 
+  // From three columns: xid, incarnation, ledger.
+  domain::Transaction transaction(const pqxx::row& row, int first);
+
   Session& session_;
+  feed::LedgerIdentity& identity_;
   bool& open_;
   std::optional<pqxx::work> work_;
 };
@@ -134,6 +140,7 @@ absl::StatusOr<RememberedRequests> PostgresTransaction::remembered(
       if (!id) return absl::InternalError("the database gave a request id that is none");
       ledger::Remembered& request = requests[*id];
       request.digest = parse_digest(text(row[1]));
+      request.transaction = transaction(row, 10);
       if (row[2].is_null()) continue;  // it moved nothing
       request.levels.push_back(
           {.key = key(row, 2), .counts = counts(row, 5), .version = number(row[4])});
@@ -144,13 +151,21 @@ absl::StatusOr<RememberedRequests> PostgresTransaction::remembered(
   return requests;
 }
 
-absl::Status PostgresTransaction::persist(std::span<const PlannedMovement> movements,
-                                          std::span<const ledger::Request* const> requests) {
+domain::Transaction PostgresTransaction::transaction(const pqxx::row& row, int first) {
+  identity_.ledger_is(static_cast<std::uint64_t>(number(row[first + 2])));
+  return {.incarnation = static_cast<domain::Incarnation>(number(row[first + 1])),
+          .xid = static_cast<domain::Xid>(number(row[first]))};
+}
+
+absl::StatusOr<domain::Transaction> PostgresTransaction::persist(
+    std::span<const PlannedMovement> movements, std::span<const ledger::Request* const> requests) {
   const PersistParameters parameters(movements, requests);
-  return use([&](Connection& connection) {
+  domain::Transaction persisted;
+  const absl::Status status = use([&](Connection& connection) {
     const pqxx::result result = connection.exec(*work_, sql::persist(), parameters.columns());
     const std::int64_t updated = number(result[0][0]);
     const std::int64_t created = number(result[0][1]);
+    persisted = transaction(result[0], 2);
     if (updated == parameters.updates() && created == parameters.creations()) {
       return absl::OkStatus();
     }
@@ -158,6 +173,8 @@ absl::Status PostgresTransaction::persist(std::span<const PlannedMovement> movem
         fmt::format("{} levels were updated and {} created, where {} and {} were to be", updated,
                     created, parameters.updates(), parameters.creations()));
   });
+  if (!status.ok()) return status;
+  return persisted;
 }
 
 // Once COMMIT has been sent, only an answer tells what became of it.
@@ -187,7 +204,7 @@ SessionOptions LedgerStore::for_writing(SessionOptions options) {
 absl::StatusOr<std::unique_ptr<ledger::Transaction>> LedgerStore::begin() {
   if (open_) return absl::InternalError("a transaction of this store is open");
   if (absl::Status status = session_.connect(); !status.ok()) return status;
-  auto transaction = std::make_unique<PostgresTransaction>(session_, open_);
+  auto transaction = std::make_unique<PostgresTransaction>(session_, identity_, open_);
   if (absl::Status status = transaction->begin(); !status.ok()) return status;
   return transaction;
 }

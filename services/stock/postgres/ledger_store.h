@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/ledger/store.h"
 #include "stock/postgres/session.h"
 
@@ -17,14 +18,16 @@ class LedgerStore final : public ledger::Store {
   static SessionOptions for_writing(SessionOptions options);
 
   // `session` is to the primary, and nobody else's. It outlives the store, which outlives its
-  // transactions.
-  explicit LedgerStore(Session& session) : session_(session) {}
+  // transactions. `identity` learns which ledger is written to; it outlives both.
+  LedgerStore(Session& session, feed::LedgerIdentity& identity)
+      : session_(session), identity_(identity) {}
 
   // INTERNAL while another one is open.
   absl::StatusOr<std::unique_ptr<ledger::Transaction>> begin() override;
 
  private:
   Session& session_;
+  feed::LedgerIdentity& identity_;
   bool open_ = false;
 };
 

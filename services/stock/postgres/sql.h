@@ -34,6 +34,9 @@ const Statement& histories();
 // after SKU, after location, limit -> position, six NULLs, sku, location
 const Statement& keys_after();
 
+// id -> 1, seven NULLs, xid as text; no row when the ledger does not hold the request
+const Statement& request_held();
+
 // Feeding a tail.
 
 // age in seconds -> number, five NULLs, incarnation; its snapshot in the last column: the oldest
@@ -52,14 +55,14 @@ const Statement& all_moves_since();
 const Statement& lock_levels();
 // skus, locations -> position, newest version or 0, does the location exist
 const Statement& keys_without_level();
-// ids -> id, digest in hexadecimal, sku, location, version, five counts; in order of id and key;
-//   one row with NULLs where a request moved nothing
+// ids -> id, digest in hexadecimal, sku, location, version, five counts, xid, incarnation, ledger;
+//   in order of id and key; one row with NULLs where a request moved nothing
 const Statement& remembered_requests();
 // Movements: positions of their requests, skus, locations, versions, Effects, five deltas, five
 //   counts.
 // Requests: ids, digests, kinds, reasons, references, actors, arrays of skus, of locations and of
 //   versions.
-//   -> how many levels were updated, and how many created
+//   -> how many levels were updated, and how many created; xid, incarnation, ledger
 const Statement& persist();
 
 // What becomes of a level by one of its movements; those before the last one have none.

@@ -29,7 +29,8 @@ FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, posit
 const Statement& remembered_requests() {
   static const Statement statement{"remembered_requests", R"(
 SELECT request.id, encode(request.digest, 'hex'), moved.sku, moved.location, moved.version,
-       on_hand, reserved, committed, safety_stock, backorder_limit
+       on_hand, reserved, committed, safety_stock, backorder_limit,
+       request.xid, (SELECT id FROM stock.incarnation), (SELECT id FROM stock.ledger)
 FROM unnest($1::uuid[]) AS wanted (id)
 CROSS JOIN LATERAL (
   SELECT * FROM stock.request WHERE id = wanted.id LIMIT 1) AS request
@@ -92,7 +93,8 @@ created AS (
     sku, location, version, at, on_hand, reserved, committed, safety_stock, backorder_limit
   FROM moved, moment WHERE effect = 2
   RETURNING 1)
-SELECT (SELECT count(*) FROM updated), (SELECT count(*) FROM created))"};
+SELECT (SELECT count(*) FROM updated), (SELECT count(*) FROM created),
+       pg_current_xact_id(), (SELECT id FROM stock.incarnation), (SELECT id FROM stock.ledger))"};
   return statement;
 }
 

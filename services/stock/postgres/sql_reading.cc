@@ -217,6 +217,14 @@ Statement make_moves_since() {
                   moves())};
 }
 
+Statement make_request_held() {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+(SELECT 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, xid::text
+ FROM stock.request WHERE id = $1::uuid LIMIT 1))";
+  return {"request_held", fmt::format(kText, fmt::arg("dating", dating_row(Role::kPrimary, "")))};
+}
+
 Statement make_tail_beginning() {
   constexpr std::string_view kText = R"({dating}
 UNION ALL
@@ -262,6 +270,11 @@ const Statement& histories() {
 
 const Statement& keys_after() {
   static const Statement statement = make_keys_after();
+  return statement;
+}
+
+const Statement& request_held() {
+  static const Statement statement = make_request_held();
   return statement;
 }
 

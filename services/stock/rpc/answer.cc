@@ -39,6 +39,14 @@ grpc::Status unanswered(grpc::ServerContext& context, const absl::Status& status
     failure.metadata.emplace_back("best_bound_us", std::to_string(best->worst().count()));
     failure.retry_after.reset();
   }
+  if (absl::IsFailedPrecondition(status)) {
+    failure.code = grpc::StatusCode::FAILED_PRECONDITION;
+    failure.reason = "TOKEN_FROM_THE_FUTURE";
+    failure.message =
+        "the primary does not show the write of this token: it is that of a server which has been "
+        "ahead of it. If the write was answered, ask the operator whether an old primary still "
+        "runs; repeat the write with its request_id to be sure of it, or read without the token";
+  }
   if (!best) {
     for (const domain::Visit& visit : trail) {
       if (visit.detail.empty()) continue;

@@ -2,20 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace stock::rpc {
 namespace {
 
 using std::chrono::duration_cast;
-using std::chrono::hours;
 using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 constexpr std::int32_t kDefaultPageSize = 100;
 constexpr std::int32_t kMaxPageSize = 1000;
-constexpr microseconds kMaxStaleness = hours(1);
 
 v1::Outcome outcome_of(domain::Outcome outcome) {
   // Declared in the same order.
@@ -122,34 +118,6 @@ std::optional<Failure> from_proto(const v1::Key& message, const std::string& fie
   }
   out.sku = message.sku();
   out.location = message.location();
-  return std::nullopt;
-}
-
-std::optional<Failure> from_proto(const v1::Consistency& message, microseconds bound,
-                                  domain::Requirement& out) {
-  out = {.max_age = bound, .fully_consistent = false, .allow_stale = message.allow_stale()};
-  switch (message.requirement_case()) {
-    case v1::Consistency::kMaxStaleness: {
-      const auto& given = message.max_staleness();
-      // A second more is enough to be too much, and cannot overflow.
-      const auto whole = seconds(std::clamp<std::int64_t>(given.seconds(), -1, 3601));
-      const auto value = duration_cast<microseconds>(whole + nanoseconds(given.nanos()));
-      if (value <= microseconds(0) || value > kMaxStaleness) {
-        return bad_field("consistency.max_staleness",
-                         "must be more than 0 (1 µs at least) and at most 1 h");
-      }
-      out.max_age = value;
-      break;
-    }
-    case v1::Consistency::kFullyConsistent:
-      if (message.fully_consistent()) {
-        out.fully_consistent = true;
-        out.max_age.reset();
-      }
-      break;
-    default:
-      break;
-  }
   return std::nullopt;
 }
 

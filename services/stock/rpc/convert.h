@@ -11,7 +11,6 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "stock/clock/database_clock.h"
-#include "stock/domain/freshness.h"
 #include "stock/domain/key.h"
 #include "stock/domain/movement.h"
 #include "stock/domain/provenance.h"
@@ -40,9 +39,6 @@ v1::Layer layer_of(std::string_view name);
 // Each returns what is wrong with the field called `field`, if something is.
 std::optional<Failure> from_proto(const v1::Key& message, const std::string& field,
                                   domain::Key& out);
-// `bound` is that of reads which name none.
-std::optional<Failure> from_proto(const v1::Consistency& message, std::chrono::microseconds bound,
-                                  domain::Requirement& out);
 // 0: 100.
 std::optional<Failure> page_size_from(std::int32_t value, std::int32_t& out);
 

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "stock/rpc/answer.h"
 #include "stock/rpc/convert.h"
+#include "stock/rpc/freshness.h"
 #include "stock/rpc/page_token.h"
 #include "stock/rpc/stock_handlers.h"
 
@@ -62,32 +63,40 @@ std::optional<Failure> parse(const v1::ListStockLevelsRequest& request, layers::
   return page_size_from(request.page_size(), query.limit);
 }
 
+void answer(const Rooms& rooms, LevelsCall& call,
+            const layers::Listing<layers::LevelPage>& listing) {
+  const layers::LevelPage* page = page_or_finish(rooms, listing, call);
+  if (page == nullptr) return;
+  auto& response = call.response();
+  for (std::size_t i = 0; i < page->keys.size(); ++i) {
+    domain::Reading reading = page->readings[i];
+    reading.layer = listing.layer;
+    const auto age = rooms.database_clock.age(reading.true_through);
+    to_proto(page->keys[i], reading, age ? age->age : std::chrono::microseconds(0),
+             *response.add_levels());
+  }
+  if (page->more && !page->keys.empty()) {
+    response.set_next_page_token(make_page_token(
+        levels_query(call.request()), {page->keys.back().location, page->keys.back().sku}));
+  }
+  fill(rooms, listing, *response.mutable_provenance());
+  call.finish(grpc::Status::OK);
+}
+
 void list_stock_levels(const Rooms& rooms, LevelsCall& call) {
   layers::LevelQuery query;
-  domain::Requirement requirement;
+  Freshness freshness;
   auto wrong = parse(call.request(), query);
-  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, requirement);
+  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, freshness);
   if (wrong) return call.finish(to_status(*wrong));
-  rooms.catalogue.levels(
-      std::move(query), requirement, call.read_context(),
-      [&rooms, &call](const layers::Listing<layers::LevelPage>& listing) {
-        const layers::LevelPage* page = page_or_finish(rooms, listing, call);
-        if (page == nullptr) return;
-        auto& response = call.response();
-        for (std::size_t i = 0; i < page->keys.size(); ++i) {
-          domain::Reading reading = page->readings[i];
-          reading.layer = listing.layer;
-          const auto age = rooms.database_clock.age(reading.true_through);
-          to_proto(page->keys[i], reading, age ? age->age : std::chrono::microseconds(0),
-                   *response.add_levels());
-        }
-        if (page->more && !page->keys.empty()) {
-          response.set_next_page_token(make_page_token(
-              levels_query(call.request()), {page->keys.back().location, page->keys.back().sku}));
-        }
-        fill(rooms, listing, *response.mutable_provenance());
-        call.finish(grpc::Status::OK);
-      });
+  when_settled(rooms, call, std::move(freshness),
+               [&rooms, &call, query = std::move(query)](const domain::Requirement& requirement) {
+                 rooms.catalogue.levels(
+                     query, requirement, call.read_context(),
+                     [&rooms, &call](const layers::Listing<layers::LevelPage>& listing) {
+                       answer(rooms, call, listing);
+                     });
+               });
 }
 
 // ---- ListStockMovements
@@ -112,28 +121,36 @@ std::optional<Failure> parse(const v1::ListStockMovementsRequest& request,
   return page_size_from(request.page_size(), query.limit);
 }
 
+void answer(const Rooms& rooms, MovementsCall& call,
+            const layers::Listing<layers::MovementPage>& listing) {
+  const layers::MovementPage* page = page_or_finish(rooms, listing, call);
+  if (page == nullptr) return;
+  auto& response = call.response();
+  for (const domain::Movement& movement : page->movements) {
+    to_proto(movement, *response.add_movements());
+  }
+  if (page->more && !page->movements.empty()) {
+    response.set_next_page_token(make_page_token(movements_query(call.request()),
+                                                 {std::to_string(page->movements.back().version)}));
+  }
+  fill(rooms, listing, *response.mutable_provenance());
+  call.finish(grpc::Status::OK);
+}
+
 void list_stock_movements(const Rooms& rooms, MovementsCall& call) {
   layers::MovementQuery query;
-  domain::Requirement requirement;
+  Freshness freshness;
   auto wrong = parse(call.request(), query);
-  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, requirement);
+  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, freshness);
   if (wrong) return call.finish(to_status(*wrong));
-  rooms.catalogue.movements(
-      std::move(query), requirement, call.read_context(),
-      [&rooms, &call](const layers::Listing<layers::MovementPage>& listing) {
-        const layers::MovementPage* page = page_or_finish(rooms, listing, call);
-        if (page == nullptr) return;
-        auto& response = call.response();
-        for (const domain::Movement& movement : page->movements) {
-          to_proto(movement, *response.add_movements());
-        }
-        if (page->more && !page->movements.empty()) {
-          response.set_next_page_token(make_page_token(
-              movements_query(call.request()), {std::to_string(page->movements.back().version)}));
-        }
-        fill(rooms, listing, *response.mutable_provenance());
-        call.finish(grpc::Status::OK);
-      });
+  when_settled(rooms, call, std::move(freshness),
+               [&rooms, &call, query = std::move(query)](const domain::Requirement& requirement) {
+                 rooms.catalogue.movements(
+                     query, requirement, call.read_context(),
+                     [&rooms, &call](const layers::Listing<layers::MovementPage>& listing) {
+                       answer(rooms, call, listing);
+                     });
+               });
 }
 
 // ---- Locations: few, rarely changed, and read where they are written

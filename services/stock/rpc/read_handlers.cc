@@ -12,6 +12,7 @@
 #include "stock/rpc/answer.h"
 #include "stock/rpc/availability.h"
 #include "stock/rpc/convert.h"
+#include "stock/rpc/freshness.h"
 #include "stock/rpc/stock_handlers.h"
 
 namespace stock::rpc {
@@ -63,6 +64,17 @@ class CallRead : public layers::Read {
   Call& call_;
 };
 
+// Begins a read as soon as it is known what its answer has to show.
+template <typename R, typename Call, typename Begin>
+void begin(const Rooms& rooms, Call& call, std::unique_ptr<R> read, Freshness freshness,
+           Begin how) {
+  when_settled(rooms, call, std::move(freshness),
+               [read = std::move(read), how](domain::Requirement requirement) mutable {
+                 read->requirement = std::move(requirement);
+                 how(std::move(read));
+               });
+}
+
 // ---- GetStockLevel
 
 using GetCall = UnaryCall<v1::GetStockLevelRequest, v1::GetStockLevelResponse>;
@@ -78,12 +90,12 @@ class GetRead final : public CallRead<GetCall> {
 
 void get_stock_level(const Rooms& rooms, GetCall& call) {
   auto read = std::make_unique<GetRead>(rooms, call);
+  Freshness freshness;
   auto wrong = from_proto(call.request().key(), "key", read->keys.emplace_back());
-  if (!wrong) {
-    wrong = from_proto(call.request().consistency(), rooms.max_staleness, read->requirement);
-  }
+  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, freshness);
   if (wrong) return call.finish(to_status(*wrong));
-  rooms.reads.start(*read.release());
+  begin(rooms, call, std::move(read), std::move(freshness),
+        [&rooms](std::unique_ptr<GetRead> ready) { rooms.reads.start(*ready.release()); });
 }
 
 // ---- BatchGetStockLevels
@@ -120,11 +132,12 @@ void batch_get_stock_levels(const Rooms& rooms, BatchCall& call) {
     if (fresh) read->keys.push_back(std::move(key));
     read->position_.push_back(it->second);
   }
-  if (const auto wrong =
-          from_proto(request.consistency(), rooms.max_staleness, read->requirement)) {
+  Freshness freshness;
+  if (const auto wrong = from_proto(request.consistency(), rooms.max_staleness, freshness)) {
     return call.finish(to_status(*wrong));
   }
-  rooms.reads.start(*read.release());
+  begin(rooms, call, std::move(read), std::move(freshness),
+        [&rooms](std::unique_ptr<BatchRead> ready) { rooms.reads.start(*ready.release()); });
 }
 
 // ---- What totals and availability share: SKUs at all locations, or at some
@@ -177,6 +190,8 @@ class PlacedRead : public CallRead<Call> {
     const auto age = this->rooms_.database_clock.age(directory_->true_through, this->answered_at);
     const auto& bound = this->requirement.max_age;
     if (!age || (bound && !domain::meets(*age, *bound))) this->bound_missed = true;
+    const auto& write = this->requirement.at_least;
+    if (write && !directory_->shows(*write)) this->bound_missed = true;
     if (age && (!this->oldest || age->worst() > this->oldest->worst())) this->oldest = age;
     if (this->bound_missed && !this->requirement.allow_stale) {
       this->status = absl::UnavailableError("the list of locations is older than the bound");
@@ -277,7 +292,8 @@ void batch_get_stock_totals(const Rooms& rooms, TotalsCall& call) {
     return call.finish(to_status(bad_field("locations", "must name 1,000 locations at most")));
   }
   auto read = std::make_unique<TotalsRead>(rooms, call);
-  auto wrong = from_proto(request.consistency(), rooms.max_staleness, read->requirement);
+  Freshness freshness;
+  auto wrong = from_proto(request.consistency(), rooms.max_staleness, freshness);
   for (int i = 0; !wrong && i < request.skus_size(); ++i) {
     const auto status = domain::validate_name("sku", request.skus(i));
     if (!status.ok()) wrong = bad_field(fmt::format("skus[{}]", i), std::string(status.message()));
@@ -293,8 +309,11 @@ void batch_get_stock_totals(const Rooms& rooms, TotalsCall& call) {
     read->locations_.push_back(location);
   }
   if (wrong) return call.finish(to_status(*wrong));
-  TotalsRead& totals = *read;
-  totals.begin(std::move(read), request.locations().empty());
+  begin(rooms, call, std::move(read), std::move(freshness),
+        [everywhere = request.locations().empty()](std::unique_ptr<TotalsRead> ready) {
+          TotalsRead& totals = *ready;
+          totals.begin(std::move(ready), everywhere);
+        });
 }
 
 // ---- CheckAvailability
@@ -342,7 +361,8 @@ void check_availability_call(const Rooms& rooms, CheckCall& call) {
     return call.finish(to_status(bad_field("lines", "must have 1 to 1,000 lines")));
   }
   auto read = std::make_unique<CheckRead>(rooms, call);
-  auto wrong = from_proto(request.consistency(), rooms.max_staleness, read->requirement);
+  Freshness freshness;
+  auto wrong = from_proto(request.consistency(), rooms.max_staleness, freshness);
   bool anywhere = false;
   for (int i = 0; !wrong && i < request.lines_size(); ++i) {
     const v1::CartLine& line = request.lines(i);
@@ -360,8 +380,11 @@ void check_availability_call(const Rooms& rooms, CheckCall& call) {
     read->lines_.push_back({line.sku(), line.location(), line.quantity()});
   }
   if (wrong) return call.finish(to_status(*wrong));
-  CheckRead& check = *read;
-  check.begin(std::move(read), anywhere);
+  begin(rooms, call, std::move(read), std::move(freshness),
+        [everywhere = anywhere](std::unique_ptr<CheckRead> ready) {
+          CheckRead& check = *ready;
+          check.begin(std::move(ready), everywhere);
+        });
 }
 
 }  // namespace

@@ -7,11 +7,13 @@
 #include <string>
 
 #include "stock/clock/database_clock.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/layers/catalogue_path.h"
 #include "stock/layers/location_directory.h"
 #include "stock/layers/read_path.h"
 #include "stock/ledger/batcher.h"
 #include "stock/ledger/location_writer.h"
+#include "stock/ledger/request_finder.h"
 #include "stock/rpc/server.h"
 #include "stock/v1/stock_service.grpc.pb.h"
 
@@ -26,6 +28,8 @@ struct Rooms {
   layers::LocationDirectory& directory;
   ledger::Batcher& writes;
   ledger::LocationWriter& locations;
+  ledger::RequestFinder& requests;
+  const feed::LedgerIdentity& identity;
   const clock::LocalClock& clock;
   const clock::DatabaseClock& database_clock;
   std::string instance;

@@ -11,6 +11,7 @@
 #include "stock/rpc/convert.h"
 #include "stock/rpc/request_identity.h"
 #include "stock/rpc/stock_handlers.h"
+#include "stock/rpc/token.h"
 
 namespace stock::rpc {
 namespace {
@@ -66,22 +67,32 @@ void to_proto(const ledger::Written& written, v1::WrittenLevel& out) {
   out.set_version(written.version);
 }
 
+// The ledger that took the write has said which it is.
+std::string token_of(const Rooms& rooms, const ledger::Applied& applied,
+                     const domain::Uuid& request) {
+  return make_token(
+      {.ledger = rooms.identity.ledger(), .write = applied.transaction, .request = request});
+}
+
 // Hands the request to the ledger; `respond` fills in the response when it was applied.
 template <typename Call, typename Respond>
 void write(const Rooms& rooms, Call& call, ledger::Request request, Respond respond) {
   call.response().set_request_id(domain::format_uuid(request.id));
-  rooms.writes.submit(std::move(request), write_deadline(rooms, call),
-                      [&call, respond = std::move(respond)](ledger::Outcome outcome) mutable {
-                        if (const auto* refusal = std::get_if<ledger::Refusal>(&outcome)) {
-                          Failure failure = refused(*refusal);
-                          failure.metadata.emplace_back("request_id", call.response().request_id());
-                          return call.finish(to_status(failure));
-                        }
-                        const auto& applied = std::get<ledger::Applied>(outcome);
-                        call.response().set_replayed(applied.replayed);
-                        respond(applied, call.response());
-                        call.finish(grpc::Status::OK);
-                      });
+  const domain::Uuid id = request.id;
+  rooms.writes.submit(
+      std::move(request), write_deadline(rooms, call),
+      [&rooms, &call, id, respond = std::move(respond)](ledger::Outcome outcome) mutable {
+        if (const auto* refusal = std::get_if<ledger::Refusal>(&outcome)) {
+          Failure failure = refused(*refusal);
+          failure.metadata.emplace_back("request_id", call.response().request_id());
+          return call.finish(to_status(failure));
+        }
+        const auto& applied = std::get<ledger::Applied>(outcome);
+        call.response().set_replayed(applied.replayed);
+        call.response().set_token(token_of(rooms, applied, id));
+        respond(applied, call.response());
+        call.finish(grpc::Status::OK);
+      });
 }
 
 // ---- AdjustStock
