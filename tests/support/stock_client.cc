@@ -135,6 +135,12 @@ v1::Consistency fully_consistent() {
   return consistency;
 }
 
+v1::Consistency as_fresh_as(const std::string& token) {
+  v1::Consistency consistency;
+  consistency.set_at_least_as_fresh(token);
+  return consistency;
+}
+
 v1::Consistency at_most(std::chrono::milliseconds staleness, bool allow_stale) {
   v1::Consistency consistency;
   auto& bound = *consistency.mutable_max_staleness();

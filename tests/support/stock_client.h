@@ -64,6 +64,7 @@ class StockClient {
 
 // The consistency of a read.
 v1::Consistency fully_consistent();
+v1::Consistency as_fresh_as(const std::string& token);
 v1::Consistency at_most(std::chrono::milliseconds staleness, bool allow_stale = false);
 
 // "memory miss, redis hit": what became of asking each layer.

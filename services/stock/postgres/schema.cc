@@ -40,4 +40,20 @@ absl::Status check_schema(Session& session) {
   return mismatch(found, found < kExpectedMigration ? kMigrate : kUpgrade);
 }
 
+absl::Status check_ledger(Session& session, feed::LedgerIdentity& identity) {
+  return session.run([&](Connection& connection) -> absl::Status {
+    pqxx::nontransaction transaction(connection.pq());
+    const pqxx::result rows = connection.exec(transaction, sql::ledger());
+    if (rows.empty()) return absl::FailedPreconditionError("stock.ledger is empty");
+    if (!flag(rows[0][1])) {
+      return absl::FailedPreconditionError(
+          "the ledger in this database was restored from a dump: its transaction ids are those of "
+          "another database. Stop every stockd and writer that uses it, then: stockctl ledger adopt "
+          "--database-url URL (as owner or superuser)");
+    }
+    identity.ledger_is(static_cast<std::uint64_t>(number(rows[0][0])));
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace stock::postgres

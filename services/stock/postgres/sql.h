@@ -86,5 +86,7 @@ const Statement& prune_heartbeats();
 
 // -> the newest migration
 const Statement& newest_migration();
+// -> the ledger's id; are its transaction ids those of this database
+const Statement& ledger();
 
 }  // namespace stock::postgres::sql

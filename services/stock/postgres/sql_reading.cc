@@ -294,6 +294,14 @@ const Statement& all_moves_since() {
   return statement;
 }
 
+const Statement& ledger() {
+  static const Statement statement{"ledger", R"(
+SELECT id, (system_identifier = (SELECT system_identifier FROM pg_control_system())
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))::int
+FROM stock.ledger)"};
+  return statement;
+}
+
 const Statement& newest_migration() {
   static const Statement statement{
       "newest_migration", "SELECT id FROM public.gorp_migrations ORDER BY id DESC LIMIT 1"};
