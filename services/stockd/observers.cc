@@ -26,6 +26,11 @@ constexpr std::array<const char*, 17> kCodeNames = {
     "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
     "DataLoss", "Unauthenticated"};
 
+constexpr std::array<const char*, stock::layers::kJudgements> kJudgementNames = {
+    "current", "superseded", "own_stamp", "void", "corrupt"};
+constexpr std::array<const char*, stock::feed::TailObserver::kOutcomes> kPollNames = {
+    "moved", "idle", "failed", "began"};
+
 double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -49,6 +54,16 @@ ReadMetrics::ReadMetrics(Metrics& metrics, const std::vector<std::string>& layer
     layer.responses =
         &metrics.counter("stock_responses_total",
                          "Levels answered, by the layer that they came from.", {{"layer", name}});
+    // The ledger's own statements are no copies.
+    for (std::size_t i = 0; name != "primary" && i < layer.copies.size(); ++i) {
+      layer.copies[i] =
+          &metrics.counter("stock_copies_total",
+                           "Copies that a layer had, by what the feed says of them: current (true "
+                           "through the watermark), superseded, own_stamp (true through their own "
+                           "date, more is not known), void (of another history of the ledger), "
+                           "corrupt.",
+                           {{"layer", name}, {"outcome", kJudgementNames[i]}});
+    }
     layer.age = &metrics.histogram("stock_response_age_seconds",
                                    "Age of answered levels: now minus the instant through which "
                                    "they are known to have been true.",
@@ -68,6 +83,42 @@ void ReadMetrics::visited(std::size_t stage, const stock::domain::Visit& visit) 
 void ReadMetrics::answered(std::size_t stage, std::chrono::microseconds age) {
   layers_[stage].responses->add();
   layers_[stage].age->observe(age);
+}
+
+void ReadMetrics::judged(std::size_t stage, stock::layers::Judgement judgement) {
+  if (auto* copies = layers_[stage].copies[static_cast<std::size_t>(judgement)]) copies->add();
+}
+
+// ---- The feed
+
+FeedMetrics::FeedMetrics(Metrics& metrics)
+    : moves_(metrics.counter("stock_feed_movements_total", "Movements that the feed applied.")),
+      lag_(metrics.histogram("stock_feed_lag_seconds",
+                             "Time from the commit of a movement to the feed's having applied it, "
+                             "at most.",
+                             kAgeBounds)) {
+  for (std::size_t i = 0; i < polls_.size(); ++i) {
+    polls_[i] = &metrics.counter(
+        "stock_feed_polls_total",
+        "Polls of the ledger by the feed, by outcome: moved, idle (nothing had), failed, or began "
+        "(anew, after a start or in another history of the ledger).",
+        {{"outcome", kPollNames[i]}});
+  }
+}
+
+void FeedMetrics::polled(Outcome outcome, const absl::Status& status) {
+  polls_[static_cast<std::size_t>(outcome)]->add();
+  if (status.ok()) return;
+  if (const auto suppressed = log_failures_.admit()) {
+    stock::telemetry::log_warn(
+        "the feed could not ask the ledger: copies grow old",
+        {{"error", std::string(status.message())}, {"suppressed", *suppressed}});
+  }
+}
+
+void FeedMetrics::applied(std::chrono::nanoseconds lag) {
+  moves_.add();
+  lag_.observe(lag);
 }
 
 // ---- Writes

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "stock/drift/observer.h"
+#include "stock/feed/tail.h"
 #include "stock/layers/read_path.h"
 #include "stock/ledger/observer.h"
 #include "stock/rpc/call_observer.h"
@@ -22,9 +23,11 @@ class ReadMetrics final : public stock::layers::ReadObserver {
   ReadMetrics(stock::telemetry::Metrics& metrics, const std::vector<std::string>& layers);
   void visited(std::size_t stage, const stock::domain::Visit& visit) override;
   void answered(std::size_t stage, std::chrono::microseconds age) override;
+  void judged(std::size_t stage, stock::layers::Judgement judgement) override;
 
  private:
   struct Layer {
+    std::array<stock::telemetry::Counter*, stock::layers::kJudgements> copies{};
     std::array<stock::telemetry::Counter*, stock::domain::kOutcomes> reads{};
     stock::telemetry::Histogram* seconds = nullptr;
     stock::telemetry::Counter* responses = nullptr;
@@ -68,6 +71,19 @@ class DriftMetrics final : public stock::drift::Observer {
   stock::telemetry::Counter& passes_ok_;
   stock::telemetry::Counter& passes_failed_;
   stock::telemetry::Counter& keys_;
+  stock::telemetry::LogEvery log_failures_{std::chrono::seconds(10)};
+};
+
+class FeedMetrics final : public stock::feed::TailObserver {
+ public:
+  explicit FeedMetrics(stock::telemetry::Metrics& metrics);
+  void polled(Outcome outcome, const absl::Status& status) override;
+  void applied(std::chrono::nanoseconds lag) override;
+
+ private:
+  std::array<stock::telemetry::Counter*, kOutcomes> polls_{};
+  stock::telemetry::Counter& moves_;
+  stock::telemetry::Histogram& lag_;
   stock::telemetry::LogEvery log_failures_{std::chrono::seconds(10)};
 };
 

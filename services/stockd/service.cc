@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,15 +16,19 @@
 #include "stock/clock/timer_thread.h"
 #include "stock/config/endpoints.h"
 #include "stock/drift/auditor.h"
+#include "stock/feed/attention.h"
+#include "stock/feed/ledger_identity.h"
+#include "stock/feed/tail.h"
+#include "stock/feed/view.h"
 #include "stock/layers/breaker.h"
 #include "stock/layers/catalogue_path.h"
 #include "stock/layers/flights.h"
-#include "stock/layers/ledger_identity.h"
 #include "stock/layers/location_directory.h"
 #include "stock/layers/read_path.h"
 #include "stock/ledger/batcher.h"
 #include "stock/memory/memory_layer.h"
 #include "stock/postgres/database_layer.h"
+#include "stock/postgres/feed_source.h"
 #include "stock/postgres/heart.h"
 #include "stock/postgres/ledger_history.h"
 #include "stock/postgres/ledger_store.h"
@@ -88,7 +93,7 @@ struct Database {
 };
 
 struct Cache {
-  Cache(redis::RedisOptions options, const layers::LedgerIdentity& identity,
+  Cache(redis::RedisOptions options, const feed::LedgerIdentity& identity,
         const clock::LocalClock& clock, clock::Timers& timers, const config::Config& config)
       : layer(std::make_unique<redis::RedisLayer>(std::move(options), identity)),
         guarded(*layer, clock, timers, config,
@@ -121,6 +126,7 @@ postgres::Heart::Options heart_options(const config::Config& config) {
   return {.session = session_options(config, config.primary_url, config.primary_timeout),
           .heartbeat_interval = config.heartbeat_interval,
           .pulse_interval = config.pulse_interval,
+          .pulse = !config.feed,
           .on_change = [](const postgres::Heart::State& state) {
             telemetry::log_info("the primary's state has changed",
                                 {{"reachable", state.primary_reachable},
@@ -147,8 +153,10 @@ struct Service::Parts {
   clock::BootClock clock;
   clock::TimerThread timers{clock};
   clock::DatabaseClock database_clock{clock};
-  layers::LedgerIdentity identity;
+  feed::LedgerIdentity identity;
   postgres::Knowledge knowledge{clock, database_clock, identity};
+  feed::View view;
+  feed::Attention attention;
 
   // What is counted.
   telemetry::Metrics metrics;
@@ -156,6 +164,7 @@ struct Service::Parts {
   WriteMetrics write_metrics;
   DriftMetrics drift_metrics;
   CallMetrics call_metrics;
+  FeedMetrics feed_metrics;
 
   // The layers, nearest first; those that are configured.
   std::optional<memory::MemoryLayer> memory;
@@ -175,7 +184,11 @@ struct Service::Parts {
   postgres::LocationStore locations;
   std::optional<postgres::Heart> heart;
 
-  // Watching.
+  // Following the ledger.
+  postgres::FeedSource feed_source;
+  std::optional<feed::Tail> tail;
+
+  // Auditing.
   postgres::Session audit_session;
   postgres::LedgerHistory history;
   std::optional<memory::PeekLayer> peek;
@@ -201,15 +214,17 @@ struct Service::Parts {
 };
 
 Service::Parts::Parts(const config::Config& config)
-    : read_metrics(metrics, config.layers),
+    : view(config.feed ? static_cast<std::size_t>(config.feed_slots) : 0),
+      read_metrics(metrics, config.layers),
       write_metrics(metrics),
       drift_metrics(metrics, config.layers),
       call_metrics(metrics),
+      feed_metrics(metrics),
       primary(postgres::Role::kPrimary,
               session_options(config, config.primary_url, config.primary_timeout),
               static_cast<std::size_t>(config.primary_connections), clock, timers, knowledge,
               config, config.primary_timeout),
-      reads(stages(config), clock, database_clock, identity, read_metrics),
+      reads(stages(config), clock, database_clock, identity, view, attention, read_metrics),
       catalogue(shelves(config), clock, database_clock, identity),
       directory(catalogue, database_clock, identity),
       write_session(postgres::LedgerStore::for_writing(
@@ -220,6 +235,8 @@ Service::Parts::Parts(const config::Config& config)
               .max_queue = static_cast<std::size_t>(config.write_queue)},
              store, clock, write_metrics),
       locations(*primary.pool, timers),
+      feed_source({.session = session_options(config, config.primary_url, config.primary_timeout)},
+                  knowledge, timers),
       audit_session(session_options(config, config.primary_url, config.primary_timeout), clock,
                     timers),
       history(audit_session, knowledge),
@@ -246,8 +263,9 @@ std::vector<layers::Stage> Service::Parts::stages(const config::Config& config) 
     if (name == "memory") {
       memory.emplace(
           memory::MemoryOptions{.capacity = static_cast<std::size_t>(config.memory_capacity),
-                                .shards = static_cast<std::size_t>(config.memory_shards)});
-      stages.push_back({.layer = &*memory, .fill = &*memory});
+                                .shards = static_cast<std::size_t>(config.memory_shards)},
+          view);
+      stages.push_back({.layer = &*memory, .fill = &*memory, .judged = true});
     } else if (name == "redis") {
       redis.emplace(redis_options(config), identity, clock, timers, config);
       stages.push_back({.layer = &redis->guarded.breaker, .fill = redis->layer.get()});
@@ -354,6 +372,36 @@ void Service::Parts::export_gauges(const config::Config& config) {
   metrics.gauge_callback("stock_leader",
                          "Whether this process is the one that writes heartbeats: 1, or 0.", {},
                          [this] { return heart && heart->state().leads ? 1.0 : 0.0; });
+  const auto begun = [&](const std::string& cause, auto count) {
+    metrics.counter_callback(
+        "stock_incarnations_begun_total",
+        "Histories of the ledger that this process began, by cause: new (there "
+        "was none, as after a crash or a promotion), or clock_set_back.",
+        {{"cause", cause}}, [this, count] { return heart ? count(heart->state()) : 0; });
+  };
+  begun("new", [](const postgres::Heart::State& state) { return state.begun_anew; });
+  begun("clock_set_back", [](const postgres::Heart::State& state) { return state.begun_by_clock; });
+  metrics.gauge_callback(
+      "stock_clock_offset_seconds",
+      "Database time minus the time since this machine started: its changes are what matters.", {},
+      [this] {
+        const auto estimate = database_clock.estimate(clock.now());
+        return estimate ? std::chrono::duration<double>(estimate->offset).count() : 0.0;
+      });
+  metrics.gauge_callback("stock_clock_uncertainty_seconds",
+                         "How wrong the offset can be; infinite while it is not known.", {},
+                         [this] {
+                           const auto estimate = database_clock.estimate(clock.now());
+                           return estimate ? std::chrono::duration<double>(estimate->error).count()
+                                           : std::numeric_limits<double>::infinity();
+                         });
+  if (view.has_feed()) {
+    metrics.gauge_callback(
+        "stock_feed_watermark_timestamp_seconds",
+        "Database time through which the feed has been applied; 0: not begun.", {}, [this] {
+          return std::chrono::duration<double>(view.watermark().stamp.time_since_epoch()).count();
+        });
+  }
   metrics.gauge_callback("stock_write_queue_length", "Writes that wait for a batch.", {},
                          [this] { return writes.queue_length(); });
   metrics.gauge("stock_write_queue_capacity", "Writes that can wait for a batch.")
@@ -380,6 +428,14 @@ absl::Status Service::start() {
     }
   }
   parts.heart.emplace(heart_options(config_), parts.knowledge, parts.timers);
+  if (config_.feed) {
+    std::vector<feed::Listener*> listeners;
+    if (parts.memory) listeners.push_back(&*parts.memory);
+    parts.tail.emplace(feed::Tail::Options{.interval = config_.feed_interval,
+                                           .idle_interval = config_.feed_idle_interval},
+                       parts.feed_source, parts.view, std::move(listeners), parts.attention,
+                       parts.clock, parts.database_clock, parts.feed_metrics);
+  }
   if (config_.audit_keys > 0) {
     parts.auditor.emplace(
         drift::Auditor::Options{.interval = config_.audit_interval,
@@ -481,6 +537,8 @@ void Service::stop() {
   parts.writes.stop(parts.clock.now() + config_.write_timeout);
   parts.auditor.reset();
   parts.admin.reset();
+  parts.feed_source.stop();
+  parts.tail.reset();
   parts.heart.reset();
   // The last probe asks one database after the other; it ends by its deadline.
   while (parts.probing) std::this_thread::sleep_for(std::chrono::milliseconds(1));

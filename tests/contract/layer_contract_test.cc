@@ -16,7 +16,7 @@
 #include "stock/clock/timer_thread.h"
 #include "stock/layers/breaker.h"
 #include "stock/layers/flights.h"
-#include "stock/layers/ledger_identity.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/memory/memory_layer.h"
 #include "stock/postgres/database_layer.h"
 #include "stock/postgres/heart.h"
@@ -40,7 +40,7 @@ struct World {
   clock::BootClock local;
   clock::TimerThread timers{local};
   clock::DatabaseClock clock{local};
-  layers::LedgerIdentity identity;
+  feed::LedgerIdentity identity;
   postgres::Knowledge knowledge{local, clock, identity};
   support::PostgresServer primary_server;
   support::PostgresReplica replica_server{primary_server.port()};

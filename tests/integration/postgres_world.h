@@ -17,7 +17,7 @@
 #include "stock/clock/local_clock.h"
 #include "stock/clock/timer_thread.h"
 #include "stock/layers/catalogue.h"
-#include "stock/layers/ledger_identity.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/postgres/asker.h"
 #include "stock/postgres/database_layer.h"
 #include "stock/postgres/heart.h"
@@ -44,7 +44,7 @@ struct World {
   clock::BootClock local;
   clock::TimerThread timers{local};
   clock::DatabaseClock clock{local};
-  layers::LedgerIdentity identity;
+  feed::LedgerIdentity identity;
   Knowledge knowledge{local, clock, identity};
 
   [[nodiscard]] domain::LocalTime in(std::chrono::milliseconds time) const {

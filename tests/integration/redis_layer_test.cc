@@ -133,7 +133,7 @@ class RedisLayerTest : public testing::Test {
 
   static std::string name_of(const Key& key) { return encode_key(kIncarnation, key); }
 
-  layers::LedgerIdentity ledger_;
+  feed::LedgerIdentity ledger_;
   RedisServer server_;
   Journal journal_;
 };
@@ -240,7 +240,7 @@ TEST_F(RedisLayerTest, copies_of_another_incarnation_are_not_found_and_not_store
 }
 
 TEST_F(RedisLayerTest, nothing_is_read_or_stored_before_the_incarnation_is_known) {
-  const layers::LedgerIdentity unknown;
+  const feed::LedgerIdentity unknown;
   RedisLayer layer({.port = server_.port(), .timeout = kPatient}, unknown);
   ASSERT_TRUE(eventually([&] { return layer.stats().connected; }));
   layer.offer(std::vector{key_of(1)}, std::vector{reading_of(1)});

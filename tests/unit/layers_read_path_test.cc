@@ -80,7 +80,7 @@ class ReadPathTest : public ::testing::Test {
   static constexpr DatabaseTime kStart{seconds(1000)};
   support::ManualClock clock_;
   clock::DatabaseClock database_clock_{clock_};
-  LedgerIdentity identity_;
+  feed::LedgerIdentity identity_;
   support::FakeLayer memory_{"memory"};
   support::FakeLayer redis_{"redis"};
   support::FakeLayer primary_{"primary"};

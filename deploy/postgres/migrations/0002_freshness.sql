@@ -23,9 +23,6 @@ CREATE TABLE stock.commit (
 -- The transaction that applied a request: what a token of it has to be shown.
 ALTER TABLE stock.request ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
 
--- The oldest heartbeat of an incarnation's that is young enough to begin from.
-CREATE INDEX heartbeat_stamp ON stock.heartbeat (incarnation, stamp);
-
 RESET ROLE;
 
 -- +migrate StatementBegin
@@ -73,7 +70,6 @@ GRANT INSERT ON stock.commit TO stock_writer;
 -- +migrate Down
 SET ROLE stock_owner;
 DROP FUNCTION stock.adopt_ledger();
-DROP INDEX stock.heartbeat_stamp;
 ALTER TABLE stock.request DROP COLUMN xid;
 DROP TABLE stock.commit;
 DROP TABLE stock.ledger;

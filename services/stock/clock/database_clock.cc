@@ -34,11 +34,11 @@ void DatabaseClock::measured(domain::LocalTime sent, domain::DatabaseTime stamp,
   fresh.measured_ns = ns(received);
   fresh.error_ns = (ns(received) - ns(sent)) / 2 + kResolutionNs;
   fresh.offset_ns = ns(stamp) - (ns(sent) + (ns(received) - ns(sent)) / 2);
-  fresh.known = true;
+  fresh.known = 1;
 
   const std::lock_guard lock(writers_);
-  const Estimate current = load();
-  if (current.known) {
+  const Estimate current = estimate_.load();
+  if (current.known != 0) {
     const std::int64_t current_error =
         error_at(current.error_ns, fresh.measured_ns - current.measured_ns);
     const bool agree =
@@ -47,54 +47,39 @@ void DatabaseClock::measured(domain::LocalTime sent, domain::DatabaseTime stamp,
     // can be right.
     if (agree && current_error < fresh.error_ns) return;
   }
-  store(fresh);
+  estimate_.store(fresh);
 }
 
 std::optional<domain::Age> DatabaseClock::age(domain::DatabaseTime instant,
                                               domain::LocalTime now) const {
-  const Estimate estimate = load();
-  if (!estimate.known) return std::nullopt;
+  const Estimate estimate = estimate_.load();
+  if (estimate.known == 0) return std::nullopt;
   const std::int64_t age_ns = ns(now) + estimate.offset_ns - ns(instant);
   const std::int64_t error_ns = error_at(estimate.error_ns, ns(now) - estimate.measured_ns);
   if (age_ns < -error_ns - kResolutionNs) return std::nullopt;
   return domain::Age{round_up(std::max<std::int64_t>(age_ns, 0)), round_up(error_ns)};
 }
 
+std::optional<DatabaseClock::Offset> DatabaseClock::estimate(domain::LocalTime now) const {
+  const Estimate estimate = estimate_.load();
+  if (estimate.known == 0) return std::nullopt;
+  return Offset{nanoseconds(estimate.offset_ns),
+                nanoseconds(error_at(estimate.error_ns, ns(now) - estimate.measured_ns))};
+}
+
 std::optional<domain::DatabaseTime> DatabaseClock::earliest(domain::LocalTime now) const {
-  const Estimate estimate = load();
-  if (!estimate.known) return std::nullopt;
+  const Estimate estimate = estimate_.load();
+  if (estimate.known == 0) return std::nullopt;
   const std::int64_t error_ns = error_at(estimate.error_ns, ns(now) - estimate.measured_ns);
   return domain::DatabaseTime(
       duration_cast<microseconds>(nanoseconds(ns(now) + estimate.offset_ns - error_ns)));
 }
 
 std::optional<domain::DatabaseTime> DatabaseClock::latest(domain::LocalTime now) const {
-  const Estimate estimate = load();
-  if (!estimate.known) return std::nullopt;
+  const Estimate estimate = estimate_.load();
+  if (estimate.known == 0) return std::nullopt;
   const std::int64_t error_ns = error_at(estimate.error_ns, ns(now) - estimate.measured_ns);
   return domain::DatabaseTime(round_up(ns(now) + estimate.offset_ns + error_ns));
-}
-
-// Readers retry while a writer is between its two increments. All fields are atomics, so that a
-// torn read is discarded instead of undefined.
-DatabaseClock::Estimate DatabaseClock::load() const {
-  while (true) {
-    const std::uint64_t before = sequence_.load(std::memory_order_acquire);
-    Estimate estimate;
-    estimate.offset_ns = offset_ns_.load(std::memory_order_acquire);
-    estimate.error_ns = error_ns_.load(std::memory_order_acquire);
-    estimate.measured_ns = measured_ns_.load(std::memory_order_acquire);
-    estimate.known = before > 0;
-    if (before % 2 == 0 && sequence_.load(std::memory_order_relaxed) == before) return estimate;
-  }
-}
-
-void DatabaseClock::store(const Estimate& estimate) {
-  sequence_.fetch_add(1, std::memory_order_acq_rel);
-  offset_ns_.store(estimate.offset_ns, std::memory_order_release);
-  error_ns_.store(estimate.error_ns, std::memory_order_release);
-  measured_ns_.store(estimate.measured_ns, std::memory_order_release);
-  sequence_.fetch_add(1, std::memory_order_release);
 }
 
 }  // namespace stock::clock

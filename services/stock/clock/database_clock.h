@@ -3,15 +3,15 @@
 // since.
 //
 // Without a measurement nothing can be said, and no reading has an age. One writer at a time is
-// enforced by a mutex; readers never wait (a sequence lock).
+// enforced by a mutex; readers never wait.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
 
 #include "stock/clock/local_clock.h"
+#include "stock/clock/published.h"
 #include "stock/domain/freshness.h"
 #include "stock/domain/time.h"
 
@@ -35,6 +35,12 @@ class DatabaseClock {
     return age(instant, local_.now());
   }
 
+  struct Offset {
+    std::chrono::nanoseconds offset;  // database − local
+    std::chrono::nanoseconds error;   // at most this much off, at the instant asked for
+  };
+  [[nodiscard]] std::optional<Offset> estimate(domain::LocalTime now) const;
+
   // The earliest that the database's clock can have read at `now`.
   [[nodiscard]] std::optional<domain::DatabaseTime> earliest(domain::LocalTime now) const;
   // The latest that it can have read.
@@ -45,17 +51,12 @@ class DatabaseClock {
     std::int64_t offset_ns = 0;  // database − local, in the middle
     std::int64_t error_ns = 0;   // half the width, when measured
     std::int64_t measured_ns = 0;
-    bool known = false;
+    std::int64_t known = 0;  // 0: not measured yet
   };
-  [[nodiscard]] Estimate load() const;
-  void store(const Estimate& estimate);
 
   const LocalClock& local_;
   std::mutex writers_;
-  std::atomic<std::uint64_t> sequence_{0};
-  std::atomic<std::int64_t> offset_ns_{0};
-  std::atomic<std::int64_t> error_ns_{0};
-  std::atomic<std::int64_t> measured_ns_{0};
+  Published<Estimate> estimate_;
 };
 
 }  // namespace stock::clock

@@ -63,6 +63,12 @@ struct Config {
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration pulse_interval = std::chrono::milliseconds(250);
 
+  // The feed
+  bool feed = true;
+  Duration feed_interval = std::chrono::milliseconds(25);
+  Duration feed_idle_interval = std::chrono::milliseconds(250);
+  std::int64_t feed_slots = 1 << 20;
+
   // Writing
   std::int64_t write_batch = 256;
   std::int64_t write_queue = 4096;

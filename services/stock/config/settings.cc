@@ -240,6 +240,23 @@ std::vector<Setting> settings() {
   postgres.duration("pulse_interval", &Config::pulse_interval, milliseconds(10), seconds(10),
                     "How often the database's clock and identity are checked");
 
+  Group feed(table, "The feed");
+  Setting& on = feed.add("feed", "on|off",
+                         "Follow the ledger, so that copies of what does not move stay current");
+  on.read = [](std::string_view text, Config& config) {
+    if (text != "on" && text != "off") return absl::InvalidArgumentError("must be on or off");
+    config.feed = text == "on";
+    return absl::OkStatus();
+  };
+  on.show = [](const Config& config) { return std::string(config.feed ? "on" : "off"); };
+  feed.duration("feed_interval", &Config::feed_interval, milliseconds(1), seconds(10),
+                "How often the ledger is asked what moved: the age of copies");
+  feed.duration("feed_idle_interval", &Config::feed_idle_interval, milliseconds(1), minutes(1),
+                "The same while nothing moves and nobody reads");
+  feed.number("feed_slots", &Config::feed_slots, 1024, 1 << 28,
+              "Recent moves remembered, 40 bytes each: the more, the longer copies in Redis stay "
+              "provable");
+
   Group writing(table, "Writing");
   writing.number("write_batch", &Config::write_batch, 1, 1024, "Requests per transaction");
   writing.number("write_queue", &Config::write_queue, 1, 1'000'000,

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "stock/domain/snapshot.h"
 #include "stock/domain/time.h"
 
 namespace stock::domain {
@@ -14,11 +15,13 @@ struct Requirement {
   std::optional<std::chrono::microseconds> max_age;
   // True through the moment the request arrived, or later: only the primary can promise that.
   bool fully_consistent = false;
+  // The answer has to show this write, and all that it saw.
+  std::optional<Transaction> at_least;
   // When the bound cannot be met, answer with the true age instead of failing.
   bool allow_stale = false;
 };
 
-// An age, and how wrong it can be. The true age lies within age ± uncertainty.
+// An age, and how wrong it can be. The true age is at most age + uncertainty.
 struct Age {
   std::chrono::microseconds age{0};
   std::chrono::microseconds uncertainty{0};

@@ -25,6 +25,10 @@ struct Reading {
   Incarnation incarnation = 0;
   // The newest heartbeat visible to the statement that read this.
   HeartbeatNumber heartbeat = 0;
+  // A local instant at which it still was the truth, when this process found that out by its own
+  // feed: the age is then counted from here, by no clock but this machine's. The epoch: not so, and
+  // the age is that of `true_through`.
+  LocalTime confirmed_at;
   // The layer that said so. Set by the read path; outlives the reading.
   std::string_view layer;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "stock/domain/key.h"
 #include "stock/domain/movement.h"
 #include "stock/domain/reading.h"
+#include "stock/domain/snapshot.h"
 #include "stock/layers/layer.h"
 
 namespace stock::layers {
@@ -30,6 +32,7 @@ struct LevelPage {
   bool more = false;
   domain::DatabaseTime true_through;  // of the page as a whole, also when it is empty
   domain::Incarnation incarnation = 0;
+  std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
 };
 
 struct MovementQuery {
@@ -43,6 +46,7 @@ struct MovementPage {
   bool more = false;
   domain::DatabaseTime true_through;
   domain::Incarnation incarnation = 0;
+  std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
 };
 
 struct LocationQuery {
@@ -56,6 +60,7 @@ struct LocationPage {
   bool more = false;
   domain::DatabaseTime true_through;
   domain::Incarnation incarnation = 0;
+  std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
 };
 
 template <typename Page>

@@ -14,8 +14,8 @@
 #include "stock/clock/local_clock.h"
 #include "stock/domain/freshness.h"
 #include "stock/domain/provenance.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/layers/catalogue.h"
-#include "stock/layers/ledger_identity.h"
 
 namespace stock::layers {
 
@@ -44,7 +44,7 @@ class CataloguePath {
  public:
   // In reading order; the last one is the primary.
   CataloguePath(std::vector<Shelf> shelves, const clock::LocalClock& clock,
-                const clock::DatabaseClock& database_clock, const LedgerIdentity& identity)
+                const clock::DatabaseClock& database_clock, const feed::LedgerIdentity& identity)
       : shelves_(std::move(shelves)),
         clock_(clock),
         database_clock_(database_clock),
@@ -126,8 +126,12 @@ class CataloguePath {
     } else {
       const auto age = database_clock_.age(page->true_through, now);
       const auto& bound = call->requirement.max_age;
+      const auto& write = call->requirement.at_least;
+      const bool shown = !write || (page->incarnation == write->incarnation && page->shows &&
+                                    page->shows->shows(write->xid));
       const bool good =
-          age && (call->requirement.fully_consistent || !bound || domain::meets(*age, *bound));
+          age && shown &&
+          (call->requirement.fully_consistent || !bound || domain::meets(*age, *bound));
       visit.add(good ? domain::Outcome::kHit : domain::Outcome::kTooOld);
       if (age && (!listing.age || good || age->worst() < listing.age->worst())) {
         listing.page = std::move(page);
@@ -151,7 +155,7 @@ class CataloguePath {
   const std::vector<Shelf> shelves_;
   const clock::LocalClock& clock_;
   const clock::DatabaseClock& database_clock_;
-  const LedgerIdentity& identity_;
+  const feed::LedgerIdentity& identity_;
 };
 
 }  // namespace stock::layers

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "stock/domain/key.h"
 #include "stock/domain/provenance.h"
 #include "stock/domain/reading.h"
+#include "stock/domain/snapshot.h"
 #include "stock/domain/time.h"
 
 namespace stock::layers {
@@ -22,6 +24,9 @@ namespace stock::layers {
 struct Answer {
   domain::Outcome outcome = domain::Outcome::kMiss;
   domain::Reading reading;
+  // What the reading shows for certain, when a database gave it: the snapshot of its statement, or
+  // of the newest heartbeat that the statement saw. Null for copies.
+  std::shared_ptr<const domain::Snapshot> shows;
 
   [[nodiscard]] bool found() const {
     return outcome == domain::Outcome::kHit || outcome == domain::Outcome::kCoalesced;

@@ -26,7 +26,7 @@ class LocationDirectory {
   using Done = absl::AnyInvocable<void(absl::Status, std::shared_ptr<const Snapshot>)>;
 
   LocationDirectory(const CataloguePath& catalogue, const clock::DatabaseClock& database_clock,
-                    const LedgerIdentity& identity)
+                    const feed::LedgerIdentity& identity)
       : catalogue_(catalogue), database_clock_(database_clock), identity_(identity) {}
 
   // Calls `done` at once when what is known meets the requirement, else when a database has
@@ -41,7 +41,7 @@ class LocationDirectory {
 
   const CataloguePath& catalogue_;
   const clock::DatabaseClock& database_clock_;
-  const LedgerIdentity& identity_;
+  const feed::LedgerIdentity& identity_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> known_;
 };

@@ -9,13 +9,24 @@ namespace stock::layers {
 
 using domain::Outcome;
 
+namespace {
+
+// A copy in use is written again with a newer heartbeat when its own is this much older than the
+// watermark's: ten seconds at the usual ten a second. So it goes on being judged by the feed when
+// other keys have moved in its slot, and outlives restarts of readers.
+constexpr domain::HeartbeatNumber kRenewAfter = 100;
+
+}  // namespace
+
 ReadPath::ReadPath(std::vector<Stage> stages, const clock::LocalClock& clock,
-                   const clock::DatabaseClock& database_clock, const LedgerIdentity& identity,
-                   ReadObserver& observer)
+                   const clock::DatabaseClock& database_clock, const feed::LedgerIdentity& identity,
+                   const feed::View& view, feed::Attention& attention, ReadObserver& observer)
     : stages_(std::move(stages)),
       clock_(clock),
       database_clock_(database_clock),
       identity_(identity),
+      view_(view),
+      attention_(attention),
       observer_(observer) {}
 
 void ReadPath::start(Read& read) const {
@@ -24,6 +35,7 @@ void ReadPath::start(Read& read) const {
   read.states_.assign(n, Read::State::kOpen);
   read.stage_of_.assign(n, 0);
   read.open_ = n;
+  attention_.note();
   ask(read, 0);
 }
 
@@ -54,6 +66,9 @@ void ReadPath::ask(Read& read, std::size_t stage) const {
     keys = read.asked_;
   }
   read.asked_at_ = clock_.now();
+  const auto& write = read.requirement.at_least;
+  // Before the layer loads the watermark that it dates its copies by.
+  if (write) read.shown_before_ = view_.shows(*write);
   stages_[stage].layer->read(
       keys, std::span(read.answers_.data(), read.answers_.size()), read.context,
       [this, &read, stage](std::string detail) { told(read, stage, std::move(detail)); });
@@ -66,21 +81,27 @@ void ReadPath::told(Read& read, std::size_t stage, std::string detail) const {
   visit.time = read.answered_at - read.asked_at_;
   visit.detail = std::move(detail);
   const std::size_t open_before = read.open_;
+  const auto& write = read.requirement.at_least;
+  if (write && !stages_[stage].judged) read.shown_before_ = view_.shows(*write);
   for (std::size_t i = 0; i < read.answers_.size(); ++i) {
     const std::size_t key = read.asked_index_.empty() ? i : read.asked_index_[i];
     visit.add(judge(read, stage, key, read.answers_[i]));
   }
   observer_.visited(stage, visit);
   if (stage > 0 && read.open_ < open_before) fill(read, stage);
+  if (stages_[stage].fill != nullptr && !stages_[stage].judged) renew(read, stage);
   ask(read, stage + 1);
 }
 
 // What the read path makes of one layer's answer to one key. The bound is judged now, when the
 // answer is here, and not when it was asked for.
-Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key,
-                        const Answer& answer) const {
-  if (!answer.found()) return answer.outcome;
-  if (answer.reading.incarnation != identity_.current()) return Outcome::kSuperseded;
+Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key, Answer& answer) const {
+  if (!answer.found()) {
+    if (answer.outcome == Outcome::kCorrupt) observer_.judged(stage, Judgement::kCorrupt);
+    return answer.outcome;
+  }
+  const Judgement judgement = stand(stage, read.keys[key], answer.reading);
+  if (judgement == Judgement::kVoid) return Outcome::kSuperseded;
 
   domain::Reading& best = read.readings[key];
   Read::State& state = read.states_[key];
@@ -90,14 +111,87 @@ Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key,
     read.stage_of_[key] = stage;
     state = Read::State::kCandidate;
   }
+  if (judgement == Judgement::kSuperseded) return Outcome::kSuperseded;
+  if (read.requirement.at_least && !shows(read, stage, judgement, answer)) {
+    if (stages_[stage].authoritative && answer.shows) read.never_seen_ = true;
+    return Outcome::kTooOld;
+  }
   if (!read.requirement.fully_consistent) {
-    const auto age = database_clock_.age(answer.reading.true_through, read.answered_at);
+    const auto old = age(answer.reading, read.answered_at);
     const auto& bound = read.requirement.max_age;
-    if (!age || (bound && !domain::meets(*age, *bound))) return Outcome::kTooOld;
+    if (!old || (bound && !domain::meets(*old, *bound))) return Outcome::kTooOld;
   }
   state = Read::State::kAnswered;
   --read.open_;
   return answer.outcome;
+}
+
+// Dates a copy by the feed. The ledger itself needs no judge: nobody knows better.
+Judgement ReadPath::stand(std::size_t stage, const domain::Key& key,
+                          domain::Reading& reading) const {
+  Judgement judgement = Judgement::kOwnStamp;
+  if (reading.incarnation != identity_.current()) {
+    judgement = Judgement::kVoid;
+  } else if (stages_[stage].authoritative) {
+    return judgement;
+  } else if (stages_[stage].judged) {
+    if (reading.confirmed_at != domain::LocalTime{}) judgement = Judgement::kCurrent;
+  } else {
+    switch (view_.judge(key, reading)) {
+      case feed::Standing::kCurrent:
+        judgement = Judgement::kCurrent;
+        break;
+      case feed::Standing::kSuperseded:
+        judgement = Judgement::kSuperseded;
+        break;
+      case feed::Standing::kOwnDate:
+        break;
+    }
+  }
+  observer_.judged(stage, judgement);
+  return judgement;
+}
+
+// Whether an answer shows the write that it has to show: by the watermark, which showed it before
+// the copy was judged, or by the statement that read it.
+bool ReadPath::shows(const Read& read, std::size_t stage, Judgement judgement,
+                     const Answer& answer) const {
+  const domain::Transaction& write = *read.requirement.at_least;
+  if (answer.reading.incarnation != write.incarnation) return false;
+  // What memory holds is kept current, also where its own date is later than the watermark.
+  const bool by_feed = judgement == Judgement::kCurrent || stages_[stage].judged;
+  if (by_feed && read.shown_before_ && view_.has_feed()) return true;
+  return answer.shows && answer.shows->shows(write.xid);
+}
+
+std::optional<domain::Age> ReadPath::age(const domain::Reading& reading,
+                                         domain::LocalTime now) const {
+  if (reading.confirmed_at == domain::LocalTime{}) {
+    return database_clock_.age(reading.true_through, now);
+  }
+  return domain::Age{std::chrono::ceil<std::chrono::microseconds>(
+                         std::max(now - reading.confirmed_at, std::chrono::nanoseconds(0))),
+                     std::chrono::microseconds(0)};
+}
+
+// Tells a layer what it said itself, where that is current and its heartbeat has grown old.
+void ReadPath::renew(const Read& read, std::size_t stage) const {
+  absl::InlinedVector<domain::Key, 1> keys;
+  absl::InlinedVector<domain::Reading, 1> readings;
+  const feed::Watermark watermark = view_.watermark();
+  for (std::size_t i = 0; i < read.answers_.size(); ++i) {
+    const Answer& answer = read.answers_[i];
+    if (!answer.found() || answer.reading.incarnation != watermark.incarnation) continue;
+    if (watermark.heartbeat - answer.reading.heartbeat < kRenewAfter) continue;
+    const std::size_t key = read.asked_index_.empty() ? i : read.asked_index_[i];
+    domain::Reading reading = answer.reading;
+    // By one watermark, and the heartbeat that belongs to it.
+    if (view_.renew(read.keys[key], reading)) {
+      keys.push_back(read.keys[key]);
+      readings.push_back(reading);
+    }
+  }
+  if (!keys.empty()) stages_[stage].fill->offer(keys, readings);
 }
 
 // Tells the layers above `stage` what it knew. They keep the date that it came with.
@@ -126,8 +220,8 @@ bool ReadPath::reopen(Read& read) const {
   std::size_t next = stages_.size();
   for (std::size_t i = 0; i < read.keys.size(); ++i) {
     if (read.states_[i] != Read::State::kAnswered) continue;
-    const auto age = database_clock_.age(read.readings[i].true_through, read.answered_at);
-    if (age && domain::meets(*age, *bound)) continue;
+    const auto old = age(read.readings[i], read.answered_at);
+    if (old && domain::meets(*old, *bound)) continue;
     read.states_[i] = Read::State::kCandidate;
     ++read.open_;
     next = std::min(next, read.stage_of_[i] + 1);
@@ -146,18 +240,21 @@ void ReadPath::finish(Read& read) const {
       ++missing;
       continue;
     }
-    const auto age = database_clock_.age(read.readings[i].true_through, read.answered_at);
-    if (!age) {
+    const auto old = age(read.readings[i], read.answered_at);
+    if (!old) {
       ++missing;
       continue;
     }
-    if (!read.oldest || age->worst() > read.oldest->worst()) read.oldest = age;
+    if (!read.oldest || old->worst() > read.oldest->worst()) read.oldest = old;
     if (read.states_[i] == Read::State::kCandidate) read.bound_missed = true;
   }
   if (missing > 0) {
     read.oldest.reset();
     read.status = absl::UnavailableError(
         fmt::format("no layer could answer {} of {} keys", missing, read.keys.size()));
+  } else if (read.never_seen_) {
+    read.status = absl::FailedPreconditionError(
+        "the ledger does not hold the write of this token, and it is none of its past");
   } else if (read.bound_missed && !read.requirement.allow_stale) {
     read.status = absl::UnavailableError(
         fmt::format("no layer could answer within the bound of {} µs; the best bound that could be "
@@ -166,8 +263,8 @@ void ReadPath::finish(Read& read) const {
                     read.oldest->worst().count()));
   } else {
     for (std::size_t i = 0; i < read.keys.size(); ++i) {
-      const auto age = database_clock_.age(read.readings[i].true_through, read.answered_at);
-      observer_.answered(read.stage_of_[i], age->age);
+      const auto old = age(read.readings[i], read.answered_at);
+      observer_.answered(read.stage_of_[i], old->age);
     }
   }
   read.finished();

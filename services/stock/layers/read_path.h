@@ -14,8 +14,10 @@
 #include "stock/clock/database_clock.h"
 #include "stock/clock/local_clock.h"
 #include "stock/domain/freshness.h"
+#include "stock/feed/attention.h"
+#include "stock/feed/ledger_identity.h"
+#include "stock/feed/view.h"
 #include "stock/layers/layer.h"
-#include "stock/layers/ledger_identity.h"
 
 namespace stock::layers {
 
@@ -24,7 +26,12 @@ struct Stage {
   Layer* layer = nullptr;
   Fillable* fill = nullptr;    // when it takes offers
   bool authoritative = false;  // the ledger itself: serves fully consistent reads
+  bool judged = false;         // dates its copies by the feed itself
 };
+
+// A copy, judged: by the feed (feed/rule.h); void: of another incarnation.
+enum class Judgement : std::uint8_t { kCurrent, kSuperseded, kOwnStamp, kVoid, kCorrupt };
+inline constexpr std::size_t kJudgements = 5;
 
 // Counts what happens. Called on the threads of the read path; thread-safe and quick.
 class ReadObserver {
@@ -34,6 +41,8 @@ class ReadObserver {
   virtual void visited(std::size_t stage, const domain::Visit& visit) = 0;
   // A level was answered from a stage.
   virtual void answered(std::size_t stage, std::chrono::microseconds age) = 0;
+  // What a copy that a stage had was found to be.
+  virtual void judged(std::size_t stage, Judgement judgement) = 0;
 };
 
 // One read of distinct keys. The caller makes it, hands it to ReadPath::start() and keeps it alive
@@ -50,7 +59,8 @@ class Read {
 
   // Out. When `status` is not OK, readings may be missing. UNAVAILABLE: no layer could answer
   // within the bound; `oldest` is then the age of the best answer there was, if there was one for
-  // each key.
+  // each key. FAILED_PRECONDITION: the ledger does not show the write that the answer has to show:
+  // that is none of its past.
   absl::Status status;
   absl::InlinedVector<domain::Reading, 1> readings;  // one for one
   std::optional<domain::Age> oldest;
@@ -65,6 +75,8 @@ class Read {
   absl::InlinedVector<State, 1> states_;
   absl::InlinedVector<std::size_t, 4> stage_of_;  // of each key's reading
   std::size_t open_ = 0;                          // keys without an answer
+  bool shown_before_ = false;  // the feed showed the write before the layer was asked
+  bool never_seen_ = false;    // the ledger itself does not show it
   bool reopened_ = false;
   domain::LocalTime asked_at_;
   // What the layer being asked is given and fills in: the keys that are still open.
@@ -76,17 +88,25 @@ class Read {
 class ReadPath {
  public:
   ReadPath(std::vector<Stage> stages, const clock::LocalClock& clock,
-           const clock::DatabaseClock& database_clock, const LedgerIdentity& identity,
-           ReadObserver& observer);
+           const clock::DatabaseClock& database_clock, const feed::LedgerIdentity& identity,
+           const feed::View& view, feed::Attention& attention, ReadObserver& observer);
 
   void start(Read& read) const;
 
   [[nodiscard]] const std::vector<Stage>& stages() const { return stages_; }
 
+  // Of a reading that this path gave.
+  [[nodiscard]] std::optional<domain::Age> age(const domain::Reading& reading,
+                                               domain::LocalTime now) const;
+
  private:
   void ask(Read& read, std::size_t stage) const;
   void told(Read& read, std::size_t stage, std::string detail) const;
-  domain::Outcome judge(Read& read, std::size_t stage, std::size_t key, const Answer& answer) const;
+  domain::Outcome judge(Read& read, std::size_t stage, std::size_t key, Answer& answer) const;
+  Judgement stand(std::size_t stage, const domain::Key& key, domain::Reading& reading) const;
+  [[nodiscard]] bool shows(const Read& read, std::size_t stage, Judgement judgement,
+                           const Answer& answer) const;
+  void renew(const Read& read, std::size_t stage) const;
   void fill(Read& read, std::size_t stage) const;
   bool reopen(Read& read) const;
   void finish(Read& read) const;
@@ -94,7 +114,9 @@ class ReadPath {
   const std::vector<Stage> stages_;
   const clock::LocalClock& clock_;
   const clock::DatabaseClock& database_clock_;
-  const LedgerIdentity& identity_;
+  const feed::LedgerIdentity& identity_;
+  const feed::View& view_;
+  feed::Attention& attention_;
   ReadObserver& observer_;
 };
 

@@ -12,9 +12,20 @@ using domain::Outcome;
 
 constexpr std::size_t kLeastPerShard = 64;
 
-void answer(const domain::Reading* found, layers::Answer& answer) {
-  answer.outcome = found ? Outcome::kHit : Outcome::kMiss;
-  answer.reading = found ? *found : domain::Reading{};
+// `watermark` was loaded before the entry was looked at; in the other order a move between the two
+// would be dated by a watermark that covers it.
+void answer(const domain::Reading* found, const feed::Watermark& watermark,
+            layers::Answer& answer) {
+  if (found == nullptr) {
+    answer.outcome = Outcome::kMiss;
+    return;
+  }
+  answer.outcome = Outcome::kHit;
+  answer.reading = *found;
+  if (watermark.incarnation != found->incarnation) return;
+  if (watermark.stamp < found->true_through) return;
+  answer.reading.true_through = watermark.stamp;
+  answer.reading.confirmed_at = watermark.confirmed_at;
 }
 
 bool replaces(const domain::Reading& offered, const domain::Reading& held) {
@@ -34,7 +45,7 @@ struct alignas(64) MemoryLayer::Shard {
   std::uint64_t evictions = 0;
 };
 
-MemoryLayer::MemoryLayer(const MemoryOptions& options) {
+MemoryLayer::MemoryLayer(const MemoryOptions& options, const feed::View& view) : view_(view) {
   const std::size_t capacity = std::max<std::size_t>(options.capacity, 1);
   const std::size_t most = std::max<std::size_t>(options.shards, 1);
   const std::size_t shards = std::clamp<std::size_t>(capacity / kLeastPerShard, 1, most);
@@ -48,11 +59,12 @@ MemoryLayer::~MemoryLayer() = default;
 
 void MemoryLayer::read(std::span<const domain::Key> keys, std::span<layers::Answer> answers,
                        const layers::ReadContext& /*context*/, layers::Done done) {
+  const feed::Watermark watermark = view_.watermark();
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const HashedKey key(keys[i]);
     Shard& shard = shard_of(key.hash);
     const std::lock_guard lock(shard.mutex);
-    answer(shard.sieve.visit(key), answers[i]);
+    answer(shard.sieve.visit(key), watermark, answers[i]);
   }
   done({});
 }
@@ -63,28 +75,51 @@ void MemoryLayer::offer(std::span<const domain::Key> keys,
     const HashedKey key(keys[i]);
     Shard& shard = shard_of(key.hash);
     const std::lock_guard lock(shard.mutex);
+    if (!view_.admits(keys[i], readings[i])) continue;
     domain::Reading* held = shard.sieve.peek(key);
     if (held == nullptr) {
       if (shard.sieve.insert(key, readings[i])) ++shard.evictions;
     } else if (replaces(readings[i], *held)) {
       *held = readings[i];
+    } else {
+      continue;
     }
+    // Answers are dated by the watermark of their time, or by the copy's own date.
+    shard.sieve.peek(key)->confirmed_at = {};
   }
 }
 
 void MemoryLayer::peek(std::span<const domain::Key> keys, std::span<layers::Answer> answers) const {
+  const feed::Watermark watermark = view_.watermark();
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const HashedKey key(keys[i]);
     Shard& shard = shard_of(key.hash);
     const std::lock_guard lock(shard.mutex);
-    answer(shard.sieve.peek(key), answers[i]);
+    answer(shard.sieve.peek(key), watermark, answers[i]);
   }
 }
 
-void MemoryLayer::clear() {
+void MemoryLayer::began() {
   for (const auto& shard : shards_) {
     const std::lock_guard lock(shard->mutex);
     shard->sieve.clear();
+  }
+}
+
+// The view's slots have been written by now, so that an older copy that comes after this is
+// refused.
+void MemoryLayer::moved(std::span<const feed::Move> moves) {
+  for (const feed::Move& move : moves) {
+    const HashedKey key(move.key);
+    Shard& shard = shard_of(key.hash);
+    const std::lock_guard lock(shard.mutex);
+    domain::Reading* held = shard.sieve.peek(key);
+    if (held == nullptr || held->version >= move.version) continue;
+    held->exists = move.exists;
+    held->version = move.version;
+    held->counts = move.counts;
+    held->as_of = move.as_of;
+    held->true_through = move.as_of;
   }
 }
 

@@ -1,8 +1,9 @@
 // The layer in the process itself: copies of levels, bounded in number, held for the keys that are
 // read most (sieve.h).
 //
-// It holds what it was offered and judges nothing: whether a copy is fresh enough is decided in the
-// read path. Nothing is ever known to be wrong here, so its answers are kHit and kMiss only.
+// With a feed, only copies that are current enter, and the feed keeps them so: they are true
+// through the watermark. Without one it holds what it was offered, each copy with its own date.
+// Whether a copy is fresh enough is decided in the read path; answers are kHit and kMiss only.
 //
 // Thread-safe. Keys are spread over shards by their hash, each with its own lock, held for one key
 // at a time and for no longer than it takes to copy a reading. A read allocates nothing, and has
@@ -18,6 +19,8 @@
 
 #include "stock/domain/key.h"
 #include "stock/domain/reading.h"
+#include "stock/feed/tail.h"
+#include "stock/feed/view.h"
 #include "stock/layers/layer.h"
 
 namespace stock::memory {
@@ -35,9 +38,10 @@ struct MemoryStats {
   std::uint64_t evictions = 0;  // since the start
 };
 
-class MemoryLayer final : public layers::Layer, public layers::Fillable {
+class MemoryLayer final : public layers::Layer, public layers::Fillable, public feed::Listener {
  public:
-  explicit MemoryLayer(const MemoryOptions& options);
+  // `view` outlives the layer.
+  MemoryLayer(const MemoryOptions& options, const feed::View& view);
   ~MemoryLayer() override;
 
   [[nodiscard]] std::string_view name() const override { return "memory"; }
@@ -50,8 +54,9 @@ class MemoryLayer final : public layers::Layer, public layers::Fillable {
   // As read(), but it makes no key more worth keeping: for those who only look.
   void peek(std::span<const domain::Key> keys, std::span<layers::Answer> answers) const;
 
-  // Forgets everything.
-  void clear();
+  // Of the feed: forgets everything; updates what is held.
+  void began() override;
+  void moved(std::span<const feed::Move> moves) override;
 
   [[nodiscard]] MemoryStats stats() const;
 
@@ -59,6 +64,7 @@ class MemoryLayer final : public layers::Layer, public layers::Fillable {
   struct Shard;
   [[nodiscard]] Shard& shard_of(std::size_t hash) const;
 
+  const feed::View& view_;
   std::vector<std::unique_ptr<Shard>> shards_;
 };
 

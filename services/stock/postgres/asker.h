@@ -6,6 +6,7 @@
 // the primary's clock says and which incarnation the ledger is in.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@
 #include "stock/clock/database_clock.h"
 #include "stock/clock/local_clock.h"
 #include "stock/domain/reading.h"
+#include "stock/domain/snapshot.h"
 #include "stock/domain/time.h"
-#include "stock/layers/ledger_identity.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/postgres/session.h"
 #include "stock/postgres/statement.h"
 
@@ -25,13 +27,15 @@ class result;
 
 namespace stock::postgres {
 
+class Connection;
+
 enum class Role { kPrimary, kReplica };
 
 // What a process learns from the statements that it asks. All outlive whoever learns.
 struct Knowledge {
   const clock::LocalClock& local;
   clock::DatabaseClock& clock;
-  layers::LedgerIdentity& identity;
+  feed::LedgerIdentity& identity;
 };
 
 // What the rows of one answer have in common.
@@ -39,6 +43,11 @@ struct Dating {
   domain::DatabaseTime true_through;
   domain::Incarnation incarnation = 0;
   domain::HeartbeatNumber heartbeat = 0;
+  // The latest that the primary's clock read when the rows were; on a standby nobody knows.
+  domain::DatabaseTime clock = domain::DatabaseTime::max();
+  // What the rows show for certain: the statement's snapshot, or on a standby the heartbeat's.
+  std::shared_ptr<const domain::Snapshot> shows;
+  domain::LocalTime sent;  // before the snapshot was taken
 };
 
 // A value: copied to wherever it is needed.
@@ -55,6 +64,10 @@ class Asker {
   // is none, and while there is nothing to date an answer by.
   absl::Status ask(Session& session, const Statement& statement,
                    const std::vector<std::string>& parameters, Read read) const;
+
+  // The same for the rows of a statement that was the first of its transaction, sent at `sent`.
+  absl::Status learn(Connection& connection, domain::LocalTime sent, const pqxx::result& rows,
+                     Read read) const;
 
  private:
   Role role_;

@@ -28,6 +28,7 @@ absl::Status ask_levels(const Asker& asker, Session& session, std::span<const do
                        layers::Answer& answer = answers[static_cast<std::size_t>(position - 1)];
                        answer.outcome = domain::Outcome::kHit;
                        answer.reading = reading(row, dating);
+                       answer.shows = dating.shows;
                      }
                    });
 }

@@ -93,6 +93,7 @@ absl::StatusOr<Page> ask_page(const Asker& asker, Session& session, const Query&
                                         [&](const Dating& dating, const pqxx::result& rows) {
                                           page.true_through = dating.true_through;
                                           page.incarnation = dating.incarnation;
+                                          page.shows = dating.shows;
                                           for (const pqxx::row& row : rows) {
                                             const std::int64_t position = number(row[0]);
                                             if (position > query.limit) page.more = true;

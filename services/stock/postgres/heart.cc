@@ -23,10 +23,12 @@ constexpr seconds kPruneInterval(10);
 SessionOptions for_leading(const Heart::Options& options) {
   SessionOptions session = options.session;
   const milliseconds idle =
-      std::max({milliseconds(1000), 4 * options.pulse_interval, 4 * options.heartbeat_interval});
+      std::max({milliseconds(600), 2 * options.pulse_interval, 4 * options.heartbeat_interval});
   session.settings.emplace_back("idle_session_timeout", fmt::format("{}ms", idle.count()));
   // A heartbeat does not wait for standbys: it is what they are measured by.
   session.settings.emplace_back("synchronous_commit", "local");
+  // However the statistics are, what is new is a range of an index.
+  session.settings.emplace_back("enable_seqscan", "off");
   return session;
 }
 
@@ -74,7 +76,7 @@ void Heart::run() {
     }
     if (pulse_is_due) {
       pulse_at = now + options_.pulse_interval;
-      status.Update(pulse());
+      if (options_.pulse) status.Update(pulse());
     }
     report(status);
   } while (sleep_until(leads() ? std::min(pulse_at, beat_at) : pulse_at));
@@ -128,8 +130,10 @@ bool Heart::write_heartbeat(Connection& connection) {
 // Also where the database's clock was set back: dates from before mean something else now.
 void Heart::begin_incarnation(Connection& connection) {
   pqxx::nontransaction transaction(connection.pq());
-  connection.exec(transaction, sql::end_incarnation());
-  connection.exec(transaction, sql::begin_incarnation(), {std::to_string(random_incarnation())});
+  const bool ended = connection.exec(transaction, sql::end_incarnation()).affected_rows() > 0;
+  const auto begun = connection.exec(transaction, sql::begin_incarnation(),
+                                     {std::to_string(random_incarnation())});
+  if (begun.affected_rows() > 0) ++(ended ? begun_by_clock_ : begun_anew_);
 }
 
 void Heart::prune(Connection& connection) {
@@ -141,7 +145,9 @@ void Heart::report(const absl::Status& status) {
   State now{.leads = leads(),
             .primary_reachable = session_.connected(),
             .error = std::string(status.message()),
-            .heartbeat = heartbeat_};
+            .heartbeat = heartbeat_,
+            .begun_anew = begun_anew_,
+            .begun_by_clock = begun_by_clock_};
   bool changed = false;
   {
     const std::lock_guard lock(mutex_);

@@ -17,15 +17,18 @@ namespace stock::postgres {
 
 // position, exists, version, as_of, five counts. A snapshot may show what was committed after the
 // stamp that it is dated by; such a version was not true at the stamp yet, but it was when it was
-// committed.
+// committed. Unless that instant has not come yet: then the clock was set back since, and it is of
+// another time.
 inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
   return {.exists = flag(row[1]),
           .version = number(row[2]),
           .counts = counts(row, 4),
           .as_of = time(row[3]),
-          .true_through = std::max(dating.true_through, time(row[3])),
+          .true_through = time(row[3]) <= dating.clock ? std::max(dating.true_through, time(row[3]))
+                                                       : dating.true_through,
           .incarnation = dating.incarnation,
           .heartbeat = dating.heartbeat,
+          .confirmed_at = {},
           .layer = {}};
 }
 

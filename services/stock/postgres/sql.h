@@ -11,8 +11,9 @@
 
 namespace stock::postgres::sql {
 
-// Dated statements, for an Asker of that role. Their first row is (0, clock, is standby, heartbeat,
-// its stamp, its incarnation, the primary's incarnation); the others begin with 1, 2, 3...
+// Dated statements, for an Asker of that role. Their first row is (0, stamp, is standby, heartbeat,
+// its stamp, its incarnation, the primary's incarnation, ..., clock, snapshot); the others begin
+// with 1, 2, 3..., and end with two NULLs.
 
 // skus, locations -> position, exists, version, as_of, five counts
 const Statement& levels_of_keys(Role role);
@@ -32,6 +33,18 @@ const Statement& pulse();
 const Statement& histories();
 // after SKU, after location, limit -> position, six NULLs, sku, location
 const Statement& keys_after();
+
+// Feeding a tail.
+
+// age in seconds -> number, five NULLs, incarnation; its snapshot in the last column: the oldest
+//   heartbeat of this incarnation that is not older
+const Statement& tail_beginning();
+// snapshot, limit -> 1, version, exists, as_of, five counts, sku, location, xid; in order of key
+// and
+//   version
+const Statement& moves_since();
+// The same without a limit, as a cursor named "moves". To be run unprepared, $1 replaced.
+const Statement& all_moves_since();
 
 // Writing, within a transaction, in this order:
 

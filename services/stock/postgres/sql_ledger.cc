@@ -136,15 +136,45 @@ const Statement& end_incarnation() {
   return statement;
 }
 
-// Whatever was visible to others by the stamp was committed before this is.
+// Whatever was visible to others by the stamp was committed before this is. In the same
+// transaction, what has become visible since the heartbeat before: when it was committed, and a
+// reading of the clock after it was seen. One step of the index for each transaction, however much
+// it moved.
 const Statement& beat() {
   static const Statement statement{"beat", fmt::format(R"(
-INSERT INTO stock.heartbeat (number, stamp, snapshot, incarnation)
-SELECT coalesce((SELECT max(number) FROM stock.heartbeat), 0) + 1,
-       transaction_timestamp(), pg_current_snapshot(), id
-FROM stock.incarnation
-WHERE NOT EXISTS ({})
-RETURNING number)",
+WITH RECURSIVE newest AS MATERIALIZED (
+  SELECT number, snapshot FROM stock.heartbeat ORDER BY number DESC LIMIT 1),
+beat AS (
+  INSERT INTO stock.heartbeat (number, stamp, snapshot, incarnation)
+  SELECT coalesce((SELECT number FROM newest), 0) + 1,
+         transaction_timestamp(), pg_current_snapshot(), id
+  FROM stock.incarnation
+  WHERE NOT EXISTS ({})
+  RETURNING number),
+begun (xid) AS (
+  (SELECT xid FROM stock.movement
+   WHERE xid >= (SELECT pg_snapshot_xmax(snapshot) FROM newest) ORDER BY xid LIMIT 1)
+  UNION ALL
+  SELECT (SELECT xid FROM stock.movement WHERE xid > begun.xid ORDER BY xid LIMIT 1)
+  FROM begun WHERE begun.xid IS NOT NULL),
+moved (xid) AS (
+  SELECT xid FROM begun WHERE xid IS NOT NULL
+  UNION ALL
+  SELECT running.xid FROM newest CROSS JOIN LATERAL pg_snapshot_xip(snapshot) AS running (xid)
+  WHERE pg_visible_in_snapshot(running.xid, pg_current_snapshot())
+    AND EXISTS (SELECT FROM stock.movement WHERE movement.xid = running.xid)),
+dated AS (
+  SELECT moved.xid,
+         coalesce(CASE WHEN current_setting('track_commit_timestamp') = 'on'
+                       THEN pg_xact_commit_timestamp(moved.xid::xid) END, movement.at) AS committed_at
+  FROM moved CROSS JOIN LATERAL (
+    SELECT at FROM stock.movement WHERE movement.xid = moved.xid LIMIT 1) AS movement),
+recorded AS (
+  INSERT INTO stock.commit (xid, committed_at, seen_by)
+  SELECT xid, committed_at, greatest(committed_at, clock_timestamp()) FROM dated
+  WHERE EXISTS (SELECT FROM beat)
+  ON CONFLICT (xid) DO NOTHING)
+SELECT number FROM beat)",
                                                        kFromTheFuture)};
   return statement;
 }

@@ -19,12 +19,14 @@ std::string committed_at(std::string_view row, std::string_view otherwise) {
 
 // transaction_timestamp() is taken before the snapshot, so what the snapshot shows was still true
 // then; statement_timestamp() can be later than the snapshot. A standby cannot read the
-// incarnation, which is UNLOGGED. `padding`: for the columns that the statement has beyond these.
+// incarnation, which is UNLOGGED, and its own snapshots do not tell what was still running; but the
+// heartbeat's does. `padding`: for the columns that the statement has between these.
 std::string dating_row(Role role, std::string_view padding) {
   return fmt::format(
       R"(
 SELECT 0::bigint, {now}, pg_is_in_recovery()::int::bigint,
-       heartbeat.number, {stamp}, heartbeat.incarnation, {incarnation}{padding}
+       heartbeat.number, {stamp}, heartbeat.incarnation, {incarnation}{padding},
+       {clock}, {snapshot}
 FROM (VALUES (1)) AS one
 LEFT JOIN (SELECT * FROM stock.heartbeat ORDER BY number DESC LIMIT 1) AS heartbeat ON true
 )",
@@ -32,8 +34,14 @@ LEFT JOIN (SELECT * FROM stock.heartbeat ORDER BY number DESC LIMIT 1) AS heartb
       fmt::arg("stamp", micros("heartbeat.stamp")),
       fmt::arg("incarnation",
                role == Role::kPrimary ? "(SELECT id FROM stock.incarnation)" : "NULL::bigint"),
-      fmt::arg("padding", padding));
+      fmt::arg("padding", padding),
+      fmt::arg("clock", role == Role::kPrimary ? micros("clock_timestamp()") : "NULL::bigint"),
+      fmt::arg("snapshot", role == Role::kPrimary ? "pg_current_snapshot()::text"
+                                                  : "heartbeat.snapshot::text"));
 }
+
+// The last columns of every row but the dating one.
+constexpr std::string_view kUndated = "NULL::bigint, NULL::text";
 
 // One for each role: a statement's address is its identity.
 struct PerRole {
@@ -51,7 +59,7 @@ Statement make_levels_of_keys(Role role) {
 UNION ALL
 SELECT key.position, (level.version IS NOT NULL)::int,
        coalesce(level.version, tombstone.version, 0), coalesce(level.as_of, tombstone.as_of, 0),
-       on_hand, reserved, committed, safety_stock, backorder_limit
+       on_hand, reserved, committed, safety_stock, backorder_limit, {undated}
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
 LEFT JOIN LATERAL (
   SELECT version, {level_as_of} AS as_of,
@@ -64,7 +72,8 @@ LEFT JOIN LATERAL (
   WHERE level.version IS NULL AND sku = key.sku AND location = key.location
   ORDER BY version DESC LIMIT 1) AS tombstone ON true)";
   return {"levels_of_keys",
-          fmt::format(kText, fmt::arg("dating", dating_row(role, ", NULL::bigint, NULL::bigint")),
+          fmt::format(kText, fmt::arg("undated", kUndated),
+                      fmt::arg("dating", dating_row(role, ", NULL::bigint, NULL::bigint")),
                       fmt::arg("level_as_of", committed_at("level", "changed_at")),
                       fmt::arg("movement_as_of", committed_at("movement", "at")))};
 }
@@ -74,7 +83,7 @@ Statement make_level_page(Role role) {
   constexpr std::string_view kText = R"({dating}
 UNION ALL
 SELECT row_number() OVER (ORDER BY location, sku), 1, version, as_of,
-       on_hand, reserved, committed, safety_stock, backorder_limit, sku, location
+       on_hand, reserved, committed, safety_stock, backorder_limit, sku, location, {undated}
 FROM (
   SELECT level.*
   FROM stock.location AS place
@@ -89,7 +98,7 @@ FROM (
   ORDER BY place.id, level.sku LIMIT $7::bigint) AS page
 ORDER BY 1)";
   return {"level_page",
-          fmt::format(kText,
+          fmt::format(kText, fmt::arg("undated", kUndated),
                       fmt::arg("dating", dating_row(role,
                                                     ", NULL::bigint, NULL::bigint, NULL::text,"
                                                     " NULL::text")),
@@ -102,7 +111,7 @@ UNION ALL
 SELECT row_number() OVER (ORDER BY version DESC), version, committed_at,
        on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
        on_hand, reserved, committed, safety_stock, backorder_limit,
-       deleted::int, kind, reason, reference, actor, request::text
+       deleted::int, kind, reason, reference, actor, request::text, {undated}
 FROM (
   SELECT *, {committed_at} AS committed_at
   FROM stock.movement
@@ -110,7 +119,7 @@ FROM (
   ORDER BY version DESC LIMIT $4::bigint) AS page
 ORDER BY 1)";
   return {"movement_page",
-          fmt::format(kText,
+          fmt::format(kText, fmt::arg("undated", kUndated),
                       fmt::arg("dating", dating_row(role,
                                                     ", NULL::bigint, NULL::bigint,"
                                                     " NULL::bigint, NULL::bigint,"
@@ -124,20 +133,21 @@ Statement make_location_page(Role role) {
   constexpr std::string_view kText = R"({dating}
 UNION ALL
 SELECT row_number() OVER (ORDER BY id), {created_at}, NULL, NULL, NULL, NULL, NULL,
-       id, display_name
+       id, display_name, {undated}
 FROM (
   SELECT * FROM stock.location WHERE id > $1::text AND id >= $2::text AND id <= $3::text
   ORDER BY id LIMIT $4::bigint) AS page
 ORDER BY 1)";
   return {"location_page",
-          fmt::format(kText, fmt::arg("dating", dating_row(role, ", NULL::text, NULL::text")),
+          fmt::format(kText, fmt::arg("undated", kUndated),
+                      fmt::arg("dating", dating_row(role, ", NULL::text, NULL::text")),
                       fmt::arg("created_at", micros("created_at")))};
 }
 
 Statement make_histories() {
   constexpr std::string_view kText = R"({dating}
 UNION ALL
-SELECT key.position, 1, movement.*
+SELECT key.position, 1, movement.*, {undated}
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
 CROSS JOIN LATERAL (
   SELECT version, (NOT deleted)::int, {committed_at},
@@ -145,7 +155,7 @@ CROSS JOIN LATERAL (
   FROM stock.movement WHERE sku = key.sku AND location = key.location
   ORDER BY version DESC LIMIT 1) AS movement
 UNION ALL
-SELECT wanted.position, 0, movement.*
+SELECT wanted.position, 0, movement.*, {undated}
 FROM unnest($3::bigint[], $4::text[], $5::text[], $6::bigint[])
   AS wanted (position, sku, location, version)
 CROSS JOIN LATERAL (
@@ -154,7 +164,7 @@ CROSS JOIN LATERAL (
   FROM stock.movement WHERE sku = wanted.sku AND location = wanted.location
     AND version BETWEEN wanted.version AND wanted.version + 1
   LIMIT 2) AS movement)";
-  return {"histories", fmt::format(kText,
+  return {"histories", fmt::format(kText, fmt::arg("undated", kUndated),
                                    fmt::arg("dating", dating_row(Role::kPrimary,
                                                                  ", NULL::bigint, NULL::bigint,"
                                                                  " NULL::bigint")),
@@ -165,14 +175,57 @@ Statement make_keys_after() {
   constexpr std::string_view kText = R"({dating}
 UNION ALL
 SELECT row_number() OVER (ORDER BY sku, location), NULL, NULL, NULL, NULL, NULL, NULL,
-       sku, location
+       sku, location, {undated}
 FROM (
   SELECT sku, location FROM stock.level WHERE (sku, location) > ($1::text, $2::text)
   ORDER BY sku, location LIMIT $3::bigint) AS page
 ORDER BY 1)";
   return {"keys_after",
-          fmt::format(kText,
+          fmt::format(kText, fmt::arg("undated", kUndated),
                       fmt::arg("dating", dating_row(Role::kPrimary, ", NULL::text, NULL::text")))};
+}
+
+// Of the delta between two snapshots: what is visible now and was not to $1. Two ranges of the
+// index on xid: what had not begun then, and what was running; what still runs is not looked at,
+// however much it has written.
+constexpr std::string_view kMoves = R"(
+SELECT 1::bigint, version, (NOT deleted)::int::bigint, as_of,
+       on_hand, reserved, committed, safety_stock, backorder_limit,
+       sku, location, xid::text, {undated}
+FROM (
+  SELECT *, {as_of} AS as_of FROM stock.movement
+  WHERE xid >= pg_snapshot_xmax($1::pg_snapshot)
+  UNION ALL
+  SELECT moved.* FROM pg_snapshot_xip($1::pg_snapshot) AS running (xid)
+  CROSS JOIN LATERAL (
+    SELECT *, {as_of} AS as_of FROM stock.movement WHERE movement.xid = running.xid
+    OFFSET 0) AS moved
+  WHERE pg_visible_in_snapshot(running.xid, pg_current_snapshot())) AS moved
+ORDER BY sku, location, version)";
+
+std::string moves() {
+  return fmt::format(kMoves, fmt::arg("undated", kUndated),
+                     fmt::arg("as_of", committed_at("movement", "at")));
+}
+
+Statement make_moves_since() {
+  return {
+      "moves_since",
+      fmt::format("{}UNION ALL\n({} LIMIT $2::bigint)",
+                  dating_row(Role::kPrimary,
+                             ", NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::text"),
+                  moves())};
+}
+
+Statement make_tail_beginning() {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+(SELECT number, NULL, NULL, NULL, NULL, NULL, incarnation, NULL, snapshot::text
+ FROM stock.heartbeat
+ WHERE incarnation = (SELECT id FROM stock.incarnation)
+   AND stamp >= transaction_timestamp() - make_interval(secs => $1::double precision)
+ ORDER BY number LIMIT 1))";
+  return {"tail_beginning", fmt::format(kText, fmt::arg("dating", dating_row(Role::kPrimary, "")))};
 }
 
 }  // namespace
@@ -209,6 +262,22 @@ const Statement& histories() {
 
 const Statement& keys_after() {
   static const Statement statement = make_keys_after();
+  return statement;
+}
+
+const Statement& tail_beginning() {
+  static const Statement statement = make_tail_beginning();
+  return statement;
+}
+
+const Statement& moves_since() {
+  static const Statement statement = make_moves_since();
+  return statement;
+}
+
+const Statement& all_moves_since() {
+  static const Statement statement{"all_moves_since",
+                                   "DECLARE moves NO SCROLL CURSOR FOR " + moves()};
   return statement;
 }
 

@@ -58,7 +58,7 @@ Connection::Options connection_options(const RedisOptions& options) {
 
 }  // namespace
 
-RedisLayer::RedisLayer(RedisOptions options, const layers::LedgerIdentity& ledger)
+RedisLayer::RedisLayer(RedisOptions options, const feed::LedgerIdentity& ledger)
     : ledger_(ledger),
       ttl_(options.ttl),
       max_pending_offers_(options.max_pending_offers),

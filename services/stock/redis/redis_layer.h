@@ -29,8 +29,8 @@
 
 #include "stock/domain/key.h"
 #include "stock/domain/reading.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/layers/layer.h"
-#include "stock/layers/ledger_identity.h"
 
 namespace stock::redis {
 
@@ -69,7 +69,7 @@ struct RedisStats {
 class RedisLayer final : public layers::Layer, public layers::Fillable {
  public:
   // Returns at once, and connects by itself. `ledger` must outlive this.
-  RedisLayer(RedisOptions options, const layers::LedgerIdentity& ledger);
+  RedisLayer(RedisOptions options, const feed::LedgerIdentity& ledger);
   // Answers what is under way with kError, and waits for that.
   ~RedisLayer() override;
 
@@ -86,7 +86,7 @@ class RedisLayer final : public layers::Layer, public layers::Fillable {
                           std::span<layers::Answer> answers, const Result& result);
   void settle_offer(const Result& result);
 
-  const layers::LedgerIdentity& ledger_;
+  const feed::LedgerIdentity& ledger_;
   const std::chrono::milliseconds ttl_;
   const std::size_t max_pending_offers_;
   std::atomic<std::uint64_t> pending_reads_{0};

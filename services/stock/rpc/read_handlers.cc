@@ -51,7 +51,7 @@ class CallRead : public layers::Read {
     return {trail.data(), trail.size()};
   }
   [[nodiscard]] std::chrono::microseconds age_of(const domain::Reading& reading) const {
-    const auto age = rooms_.database_clock.age(reading.true_through, answered_at);
+    const auto age = rooms_.reads.age(reading, answered_at);
     return age ? age->age : std::chrono::microseconds(0);
   }
   void fill(v1::Provenance& out) const {

@@ -6,7 +6,7 @@
 
 #include "stock/domain/reading.h"
 
-namespace stock::layers {
+namespace stock::feed {
 
 // Thread-safe. Written by whoever talks to the primary, read by everyone who judges a copy.
 class LedgerIdentity {
@@ -31,4 +31,4 @@ class LedgerIdentity {
   std::atomic<domain::Incarnation> incarnation_{0};
 };
 
-}  // namespace stock::layers
+}  // namespace stock::feed
