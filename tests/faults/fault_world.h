@@ -55,8 +55,13 @@ class FaultWorld {
   // For all stockds at once.
   void each(const std::function<void(Member&)>& change);
 
-  // The replica takes over, the primary being dead. What it had not sent is lost.
+  // Kills the primary; the replica takes over. What had not been sent to it is lost.
   void fail_over();
+  // Whoever holds the leader's lock; nobody, when there is none at the moment.
+  Member* leader();
+
+  // The primary, or the replica after a failover.
+  [[nodiscard]] support::PostgresServer& serving_primary();
 
   // ---- What a run was made of, added up over all runs of this world.
   struct Figures {
@@ -70,6 +75,8 @@ class FaultWorld {
   Figures figures;
 
   std::unique_ptr<support::PostgresServer> primary;
+  // The line from the primary to the replica.
+  std::unique_ptr<support::TcpGate> replication;
   std::unique_ptr<support::PostgresReplica> replica;
   std::unique_ptr<support::RedisServer> redis;
   std::vector<Member> members;
@@ -81,7 +88,6 @@ class FaultWorld {
  private:
   support::Swarm::Options swarm_options();
   void judge(support::History history);
-  [[nodiscard]] support::PostgresServer& serving_primary();
 
   const Options options_;
   int runs_ = 0;

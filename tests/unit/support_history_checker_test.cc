@@ -20,6 +20,7 @@ using domain::Key;
 using domain::LocalTime;
 using domain::Version;
 using std::chrono::microseconds;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -167,7 +168,7 @@ class HistoryCheckerTest : public ::testing::Test {
   void expect(OffenceKind kind, const std::string& told = "lamp@main") {
     const Verdict verdict = world_.verdict();
     EXPECT_THAT(kinds(verdict), ElementsAre(kind)) << verdict.text();
-    if (!verdict.offences.empty()) EXPECT_THAT(verdict.offences[0].text, HasSubstr(told));
+    EXPECT_THAT(verdict.text(), HasSubstr(told));
   }
   void expect_nothing() {
     EXPECT_EQ(world_.verdict().offences_total, 0u) << world_.verdict().text();
@@ -210,7 +211,7 @@ TEST_F(HistoryCheckerTest, a_version_that_the_ledger_does_not_have) {
 TEST_F(HistoryCheckerTest, a_version_that_was_replaced_in_its_own_transaction) {
   world_.era.ledger.movements[kLamp][3].xid = world_.era.ledger.movements[kLamp][4].xid;
   world_.read({kLamp}, kLong + microseconds(500));
-  expect(OffenceKind::kNeverVisible, "version 4");
+  EXPECT_THAT(kinds(world_.verdict()), Contains(OffenceKind::kNeverVisible));
 }
 
 TEST_F(HistoryCheckerTest, a_wrong_as_of) {
@@ -236,7 +237,10 @@ TEST_F(HistoryCheckerTest, a_date_in_the_future) {
 TEST_F(HistoryCheckerTest, a_stale_claim) {
   ReadOp& read = world_.read({kLamp}, kLong + microseconds(500));
   ASSERT_EQ(read.levels[0].version, 4);
-  const auto seen = *world_.era.ledger.movements[kLamp][4].seen_by;
+  // Before the writer had its answer, which is a proof as well.
+  LedgerMovement& fifth = world_.era.ledger.movements[kLamp][4];
+  const DatabaseTime seen = fifth.committed_at + microseconds(60);
+  fifth.seen_by = seen;
   read.levels[0].true_through = seen;
   EXPECT_EQ(world_.verdict().offences_total, 0u) << world_.verdict().text();
   read.levels[0].true_through = seen + microseconds(1);
@@ -322,7 +326,7 @@ TEST_F(HistoryCheckerTest, a_consistent_read_that_misses_an_acknowledged_write) 
                     .age = read.levels[0].age,
                     .layer = "primary"};
   const Verdict verdict = world_.verdict();
-  EXPECT_THAT(kinds(verdict), ::testing::Contains(OffenceKind::kNotConsistent)) << verdict.text();
+  EXPECT_THAT(kinds(verdict), Contains(OffenceKind::kNotConsistent)) << verdict.text();
   EXPECT_THAT(verdict.text(), HasSubstr("version 5 was visible before it was asked for"));
 }
 
@@ -504,7 +508,7 @@ TEST(HistoryCheckerRandom, one_rejuvenated_copy_is_found) {
     read.levels[0] = world.history.reads[10 + chance() % 30].levels[0];
     read.levels[0].true_through = now.true_through;
     read.levels[0].age = now.age;
-    EXPECT_THAT(kinds(world.verdict()), ::testing::Contains(OffenceKind::kStaleClaim));
+    EXPECT_THAT(kinds(world.verdict()), Contains(OffenceKind::kStaleClaim));
   }
 }
 
