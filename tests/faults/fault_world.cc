@@ -30,14 +30,20 @@ std::string behind(const TcpGate& gate, const std::string& role) {
   return fmt::format("postgresql://{}@127.0.0.1:{}/stock", role, gate.port());
 }
 
+// Each stockd is another one: in the first, memory holds everything; in the second hardly anything,
+// so that Redis and the replica are asked; the third has no feed, and dates copies by their stamps.
 std::vector<std::string> flags_of(std::size_t number, const std::vector<std::string>& further) {
   std::vector<std::string> flags = {
       "--instance", fmt::format("stockd-{}", number), "--max-staleness",
       fmt::format("{}ms", kMaxStaleness.count()),
       // What fails is tried again soon: tests are short.
       "--breaker-open", "100ms", "--primary-timeout", "500ms", "--replica-timeout", "300ms",
-      "--redis-timeout", "50ms", "--write-timeout", "1s", "--primary-connections", "2",
+      "--redis-timeout", "50ms", "--write-timeout", "400ms", "--primary-connections", "2",
       "--replica-connections", "2", "--drain-timeout", "2s", "--log-level", "warn"};
+  if (number % 3 == 1) {
+    flags.insert(flags.end(), {"--memory-capacity", "4", "--memory-shards", "1"});
+  }
+  if (number % 3 == 2) flags.insert(flags.end(), {"--feed", "off"});
   flags.insert(flags.end(), further.begin(), further.end());
   return flags;
 }
@@ -104,6 +110,8 @@ void FaultWorld::run(const std::function<void(Swarm&)>& faults) {
 }
 
 void FaultWorld::await_answers(std::uint64_t more) { EXPECT_TRUE(swarm_->await_answers(more)); }
+
+void FaultWorld::await_calls(std::uint64_t more) { EXPECT_TRUE(swarm_->await_calls(more)); }
 
 void FaultWorld::await_recovery() {
   for (const Member& member : members) {

@@ -49,6 +49,8 @@ class FaultWorld {
 
   // Until so many more calls have been answered, in spite of everything.
   void await_answers(std::uint64_t more);
+  // Until so many more calls have ended: for faults in which hardly anything can be answered.
+  void await_calls(std::uint64_t more);
   // Until each stockd answers a fully consistent read again, and takes a write.
   void await_recovery();
 

@@ -15,7 +15,7 @@ TEST_F(PrimaryFaultsTest, killed_and_restarted) {
   world().run([](Swarm&) {
     for (int i = 0; i < 2; ++i) {
       world().primary->kill9();
-      world().await_answers(kAway);
+      world().await_calls(kAway);
       world().primary->start();
       world().await_recovery();
       world().await_answers(kLasting / 2);
@@ -26,7 +26,7 @@ TEST_F(PrimaryFaultsTest, killed_and_restarted) {
 TEST_F(PrimaryFaultsTest, stopped_cleanly_and_restarted) {
   world().run([](Swarm&) {
     world().primary->stop();
-    world().await_answers(kAway);
+    world().await_calls(kAway);
     world().primary->start();
     world().await_recovery();
     world().await_answers(kLasting / 2);
@@ -37,7 +37,7 @@ TEST_F(PrimaryFaultsTest, silent_for_a_while) {
   world().run([](Swarm&) {
     for (int i = 0; i < 2; ++i) {
       world().primary->sigstop();
-      world().await_answers(kAway);
+      world().await_calls(kAway);
       world().primary->sigcont();
       world().await_recovery();
     }
@@ -49,7 +49,7 @@ TEST_F(PrimaryFaultsTest, killed_while_the_replica_stands_still) {
     world().replica->connect().exec("SELECT pg_wal_replay_pause()");
     world().await_answers(kLasting / 2);
     world().primary->kill9();
-    world().await_answers(kAway);
+    world().await_calls(kAway);
     world().primary->start();
     world().await_recovery();
     world().await_answers(kLasting / 2);

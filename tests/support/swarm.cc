@@ -113,6 +113,11 @@ std::uint64_t Swarm::failed() const { return shared_->failed; }
   return eventually([this] { return answered(); }, ::testing::Ge(answered() + more));
 }
 
+::testing::AssertionResult Swarm::await_calls(std::uint64_t more) {
+  const auto ended = [this] { return answered() + failed(); };
+  return eventually(ended, ::testing::Ge(ended() + more));
+}
+
 History Swarm::stop() {
   {
     const std::lock_guard lock(shared_->mutex);

@@ -31,7 +31,7 @@ class Swarm {
     // What the stockds were told as --max-staleness.
     std::chrono::microseconds max_staleness = std::chrono::seconds(2);
     // Of each call: bounds how long a client hangs with a stockd that does.
-    std::chrono::milliseconds deadline = std::chrono::seconds(2);
+    std::chrono::milliseconds deadline = std::chrono::seconds(1);
     // Whether reads ask for past versions and instants, too.
     bool past = false;
     // The primary, for a superuser; asked for anew whenever a connection is lost.
@@ -50,8 +50,9 @@ class Swarm {
   [[nodiscard]] std::uint64_t answered() const;
   [[nodiscard]] std::uint64_t failed() const;
 
-  // Until so many more calls have been answered. EXPECT_TRUE() it.
+  // Until so many more calls have been answered; have ended, in whatever way. EXPECT_TRUE() it.
   ::testing::AssertionResult await_answers(std::uint64_t more);
+  ::testing::AssertionResult await_calls(std::uint64_t more);
 
   // Ends all of it: what everyone was told.
   History stop();

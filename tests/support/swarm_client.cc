@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kTokensKept = 8;
 constexpr std::size_t kTokensOnBoard = 64;
-constexpr int kAttempts = 4;
+constexpr int kAttempts = 2;
 constexpr std::array<milliseconds, 5> kBounds = {
     milliseconds(20), milliseconds(100), milliseconds(300), milliseconds(1000), milliseconds(5000)};
 
@@ -95,7 +95,7 @@ std::string SwarmClient::next_request() {
 
 v1::Consistency SwarmClient::choose(ReadOp& op) {
   v1::Consistency consistency;
-  consistency.set_allow_stale(once_in(10));
+  consistency.set_allow_stale(once_in(6));
   op.bound = options_.max_staleness;
   const std::uint64_t what = pick(100);
   if (what < 35) {
