@@ -29,14 +29,7 @@ class FaultTest : public ::testing::Test {
   }
   static void SetUpTestSuite() { begin({}); }
   static void TearDownTestSuite() {
-    const FaultWorld::Figures& figures = world_->figures;
-    std::string layers;
-    for (const auto& [layer, levels] : figures.levels_by_layer) {
-      layers += fmt::format(", {} from {}", levels, layer);
-    }
-    std::cout << fmt::format(
-        "[  swarm   ] seed {}: {} answers, {} failures, {} claims, {} false{}\n", world_->seed,
-        figures.answers, figures.failures, figures.claims, figures.false_claims, layers);
+    std::cout << fmt::format("[  swarm   ] seed {}: {}\n", world_->seed, world_->figures.text());
     world_.reset();
   }
 

@@ -55,12 +55,30 @@ std::uint64_t fault_seed() {
   return std::random_device()() % 1'000'000;
 }
 
+FaultWorld::Figures& FaultWorld::Figures::operator+=(const Figures& more) {
+  answers += more.answers;
+  failures += more.failures;
+  levels += more.levels;
+  claims += more.claims;
+  false_claims += more.false_claims;
+  for (const auto& [layer, n] : more.levels_by_layer) levels_by_layer[layer] += n;
+  for (const auto& [asked, n] : more.reads_by_asked) reads_by_asked[asked] += n;
+  return *this;
+}
+
+std::string FaultWorld::Figures::text() const {
+  std::string text = fmt::format("{} answers, {} failures, {} levels, {} claims, {} false", answers,
+                                 failures, levels, claims, false_claims);
+  for (const auto& [layer, n] : levels_by_layer) text += fmt::format(", {} from {}", n, layer);
+  return text;
+}
+
 FaultWorld::FaultWorld(const Options& options)
     : primary(std::make_unique<support::PostgresServer>()),
       replication(std::make_unique<TcpGate>(primary->port())),
       replica(std::make_unique<support::PostgresReplica>(replication->port())),
       redis(std::make_unique<support::RedisServer>()),
-      seed(fault_seed()),
+      seed(options.seed ? *options.seed : fault_seed()),
       options_(options) {
   primary->connect().exec("INSERT INTO stock.location (id) VALUES ('main'), ('north')");
   for (std::size_t i = 0; i < static_cast<std::size_t>(options_.stockds); ++i) {
@@ -87,6 +105,7 @@ Swarm::Options FaultWorld::swarm_options() {
     keys.push_back({fmt::format("r{}-{}", runs_, i), i % 4 == 0 ? "north" : "main"});
   }
   Swarm::Options swarm{.seed = seed * 31 + static_cast<std::uint64_t>(runs_),
+                       .clients = options_.clients,
                        .keys = keys,
                        .max_staleness = kMaxStaleness,
                        .primary_url = [this] { return serving_primary().url("postgres"); }};
@@ -167,6 +186,7 @@ void FaultWorld::judge(support::History history) {
   const support::Verdict verdict = support::check_history(history, eras);
   EXPECT_EQ(verdict.offences_total, 0u) << verdict.text();
   EXPECT_GT(verdict.claims, verdict.answers);
+  figures.levels += verdict.levels;
   figures.claims += verdict.claims;
   figures.false_claims += verdict.offences_total;
 }

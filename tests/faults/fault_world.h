@@ -40,6 +40,8 @@ class FaultWorld {
   struct Options {
     int stockds = 2;
     std::vector<std::string> flags = {};  // further ones, of each stockd
+    int clients = 6;
+    std::optional<std::uint64_t> seed = {};  // else that of the environment, or any
   };
   explicit FaultWorld(const Options& options);
 
@@ -69,10 +71,14 @@ class FaultWorld {
   struct Figures {
     std::uint64_t answers = 0;
     std::uint64_t failures = 0;
+    std::uint64_t levels = 0;
     std::uint64_t claims = 0;
     std::uint64_t false_claims = 0;
     std::map<std::string, std::uint64_t> levels_by_layer;
     std::map<support::Asked, std::uint64_t> reads_by_asked;
+
+    Figures& operator+=(const Figures& more);
+    [[nodiscard]] std::string text() const;
   };
   Figures figures;
 
