@@ -476,25 +476,26 @@ void Service::look_after() {
     }
     parts.schema_error = error;
   }
-  if (!parts.probing.exchange(true)) {
-    const layers::ReadContext context{.deadline = parts.clock.now() + config_.primary_timeout};
-    parts.catalogue.locations({.limit = 1}, {.max_age = config_.max_staleness}, context,
-                              [&parts](const layers::Listing<layers::LocationPage>& listing) {
-                                {
-                                  const std::lock_guard lock(parts.probe_mutex);
-                                  parts.reads_work = listing.page.ok();
-                                  parts.probe_error = std::string(listing.page.status().message());
-                                }
-                                parts.probing = false;
-                              });
-  }
-  bool serving = false;
-  {
-    const std::lock_guard lock(parts.probe_mutex);
-    serving = parts.reads_work && parts.schema_known;
-  }
-  parts.server.health().set("", serving);
-  parts.server.health().set(rpc::kStockService, serving);
+  if (parts.probing.exchange(true)) return;
+  const layers::ReadContext context{.deadline = parts.clock.now() + config_.primary_timeout};
+  parts.catalogue.locations({.limit = 1}, {.max_age = config_.max_staleness}, context,
+                            [&parts](const layers::Listing<layers::LocationPage>& listing) {
+                              const bool works = listing.page.ok();
+                              bool serving = false;
+                              {
+                                const std::lock_guard lock(parts.probe_mutex);
+                                serving = works && parts.schema_known;
+                              }
+                              // First, so that whoever sees /readyz is served.
+                              parts.server.health().set("", serving);
+                              parts.server.health().set(rpc::kStockService, serving);
+                              {
+                                const std::lock_guard lock(parts.probe_mutex);
+                                parts.reads_work = works;
+                                parts.probe_error = std::string(listing.page.status().message());
+                              }
+                              parts.probing = false;
+                            });
 }
 
 std::vector<admin::Check> Service::checks() const {

@@ -51,7 +51,8 @@ struct World {
       {.session = session(replica_server.url("stock_reader"))}, local, timers};
   postgres::DatabaseLayer primary{postgres::Role::kPrimary, primary_pool, timers, knowledge};
   postgres::DatabaseLayer replica{postgres::Role::kReplica, replica_pool, timers, knowledge};
-  memory::MemoryLayer memory{{.capacity = 10'000}};
+  feed::View no_feed{0};
+  memory::MemoryLayer memory{{.capacity = 10'000}, no_feed};
   memory::PeekLayer peek{memory};
   redis::RedisLayer redis{{.port = redis_server.port(), .timeout = 10s}, identity};
   layers::Flights flights{

@@ -82,7 +82,8 @@ TEST_F(ServiceOutageTest, a_primary_that_hangs_costs_a_bounded_wait_and_comes_ba
 
 TEST_F(ServiceOutageTest, another_schema_is_refused_at_start_with_what_to_do) {
   support::Sql sql = primary().connect();
-  sql.exec("UPDATE public.gorp_migrations SET id = '9999_future.sql' WHERE id = '0002_freshness.sql'");
+  sql.exec(
+      "UPDATE public.gorp_migrations SET id = '9999_future.sql' WHERE id = '0002_freshness.sql'");
   EXPECT_THROW(
       {
         try {
@@ -95,7 +96,8 @@ TEST_F(ServiceOutageTest, another_schema_is_refused_at_start_with_what_to_do) {
         }
       },
       std::runtime_error);
-  sql.exec("UPDATE public.gorp_migrations SET id = '0002_freshness.sql' WHERE id = '9999_future.sql'");
+  sql.exec(
+      "UPDATE public.gorp_migrations SET id = '0002_freshness.sql' WHERE id = '9999_future.sql'");
 }
 
 // Callers write without pause while the service is told to stop. What was acknowledged is in the

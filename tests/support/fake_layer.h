@@ -40,9 +40,11 @@ class FakeLayer final : public layers::Layer, public layers::Fillable {
   }
 
   // What it says of `key` from now on; without this: kMiss.
-  void says(const domain::Key& key, const domain::Reading& reading) {
+  void says(const domain::Key& key, const domain::Reading& reading,
+            std::shared_ptr<const domain::Snapshot> shows = nullptr) {
     const std::lock_guard lock(mutex_);
     readings_[key] = reading;
+    shows_[key] = std::move(shows);
   }
   // Every key is answered so, with `detail`; nullopt: as it says.
   void fails(std::optional<domain::Outcome> outcome, std::string detail = "") {
@@ -72,6 +74,11 @@ class FakeLayer final : public layers::Layer, public layers::Fillable {
     const std::lock_guard lock(mutex_);
     return reads_;
   }
+  [[nodiscard]] std::optional<domain::Reading> offered(const domain::Key& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto it = offers_.find(key);
+    return it == offers_.end() ? std::nullopt : std::optional(it->second);
+  }
   [[nodiscard]] std::map<domain::Key, domain::Reading> offers() const {
     const std::lock_guard lock(mutex_);
     return offers_;
@@ -97,7 +104,7 @@ class FakeLayer final : public layers::Layer, public layers::Fillable {
         } else if (it == readings_.end()) {
           answer.outcome = domain::Outcome::kMiss;
         } else {
-          answer = {domain::Outcome::kHit, it->second};
+          answer = {domain::Outcome::kHit, it->second, shows_[it->first]};
         }
       }
     }
@@ -107,6 +114,7 @@ class FakeLayer final : public layers::Layer, public layers::Fillable {
   const std::string name_;
   mutable std::mutex mutex_;
   std::map<domain::Key, domain::Reading> readings_;
+  std::map<domain::Key, std::shared_ptr<const domain::Snapshot>> shows_;
   std::map<domain::Key, domain::Reading> offers_;
   std::optional<domain::Outcome> failure_;
   std::string detail_;

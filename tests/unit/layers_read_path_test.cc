@@ -31,8 +31,10 @@ class Counted final : public ReadObserver {
     }
   }
   void answered(std::size_t stage, microseconds) override { ++answers[stage]; }
+  void judged(std::size_t stage, Judgement judgement) override { ++judgements[{stage, judgement}]; }
   std::map<std::pair<std::size_t, Outcome>, int> keys;
   std::map<std::size_t, int> answers;
+  std::map<std::pair<std::size_t, Judgement>, int> judgements;
 };
 
 class TestRead final : public Read {
@@ -81,6 +83,8 @@ class ReadPathTest : public ::testing::Test {
   support::ManualClock clock_;
   clock::DatabaseClock database_clock_{clock_};
   feed::LedgerIdentity identity_;
+  feed::View view_{0};  // no feed: copies have their own date
+  feed::Attention attention_;
   support::FakeLayer memory_{"memory"};
   support::FakeLayer redis_{"redis"};
   support::FakeLayer primary_{"primary"};
@@ -91,6 +95,8 @@ class ReadPathTest : public ::testing::Test {
                  clock_,
                  database_clock_,
                  identity_,
+                 view_,
+                 attention_,
                  counted_};
 };
 
@@ -122,7 +128,7 @@ TEST_F(ReadPathTest, uncertainty_counts_against_the_bound) {
   clock::DatabaseClock vague(clock_);
   // The answer took two seconds: the clock is known to within one.
   vague.measured(clock_.now() - seconds(2), kStart - seconds(1), clock_.now());
-  const ReadPath path({{.layer = &memory_}}, clock_, vague, identity_, counted_);
+  const ReadPath path({{.layer = &memory_}}, clock_, vague, identity_, view_, attention_, counted_);
   memory_.says(kA, reading(1, milliseconds(4500)));
   TestRead read;
   read.keys = {kA};
@@ -207,7 +213,8 @@ TEST_F(ReadPathTest, a_copy_of_another_incarnation_is_void) {
 
 TEST_F(ReadPathTest, without_knowing_the_databases_clock_nothing_has_an_age) {
   const clock::DatabaseClock unknown(clock_);
-  const ReadPath path({{.layer = &memory_}}, clock_, unknown, identity_, counted_);
+  const ReadPath path({{.layer = &memory_}}, clock_, unknown, identity_, view_, attention_,
+                      counted_);
   memory_.says(kA, reading(1, milliseconds(0)));
   TestRead read;
   read.keys = {kA};
@@ -259,6 +266,153 @@ TEST_F(ReadPathTest, absence_is_an_answer_like_any_other) {
   EXPECT_FALSE(read.readings[0].exists);
   EXPECT_EQ(read.readings[0].version, 4);
   EXPECT_THAT(memory_.offers(), SizeIs(1));
+}
+
+// With a feed: copies are judged by it. The watermark is 20 ms old and has seen heartbeat 200.
+class FedReadPathTest : public ReadPathTest {
+ protected:
+  FedReadPathTest() {
+    fed_.begin();
+    fed_.open(kIncarnation, 10);
+    publish("100:110:105");
+  }
+  void publish(const char* snapshot) {
+    auto parsed = std::make_shared<const domain::Snapshot>(*domain::Snapshot::parse(snapshot));
+    fed_.publish({.incarnation = kIncarnation,
+                  .stamp = kStart - milliseconds(25),
+                  .confirmed_at = clock_.now() - milliseconds(20),
+                  .heartbeat = 200,
+                  .xmin = parsed->xmin(),
+                  .xmax = parsed->xmax()},
+                 parsed);
+  }
+  domain::Reading copy(domain::Version version, milliseconds age, domain::HeartbeatNumber n) {
+    domain::Reading copy = reading(version, age);
+    copy.heartbeat = n;
+    return copy;
+  }
+  void ask(TestRead& read, domain::Requirement requirement) {
+    read.keys.assign({kA});
+    read.requirement = requirement;
+    fed_path_.start(read);
+  }
+  // A primary that answers as of now, with what its snapshot shows.
+  void primary_says(domain::Version version, const char* snapshot) {
+    primary_.says(kA, reading(version, milliseconds(0)),
+                  std::make_shared<const domain::Snapshot>(*domain::Snapshot::parse(snapshot)));
+  }
+
+  feed::View fed_{64};
+  ReadPath fed_path_{{{.layer = &memory_, .fill = &memory_, .judged = true},
+                      {.layer = &redis_, .fill = &redis_},
+                      {.layer = &primary_, .authoritative = true}},
+                     clock_,
+                     database_clock_,
+                     identity_,
+                     fed_,
+                     attention_,
+                     counted_};
+};
+
+TEST_F(FedReadPathTest, an_old_copy_that_has_not_moved_is_as_old_as_the_watermark) {
+  redis_.says(kA, copy(3, seconds(300), 150));
+  TestRead read;
+  ask(read, {.max_age = milliseconds(30)});
+  ASSERT_TRUE(read.status.ok()) << read.status;
+  EXPECT_EQ(read.readings[0].true_through, kStart - milliseconds(25));
+  // Counted from the local instant before the poll, by no other clock.
+  EXPECT_EQ(read.oldest->age, milliseconds(20));
+  EXPECT_EQ(read.oldest->uncertainty, microseconds(0));
+  EXPECT_EQ((counted_.judgements[{1, Judgement::kCurrent}]), 1);
+  EXPECT_EQ(memory_.offered(kA)->heartbeat, 150);
+}
+
+TEST_F(FedReadPathTest, a_copy_that_has_moved_is_read_past_however_young) {
+  fed_.record(kA, 4, 202);
+  redis_.says(kA, copy(3, milliseconds(1), 199));
+  primary_says(4, "120:120:");
+  TestRead read;
+  ask(read, {.max_age = seconds(10)});
+  ASSERT_TRUE(read.status.ok());
+  EXPECT_EQ(read.readings[0].version, 4);
+  EXPECT_THAT(outcomes(read), ElementsAre("memory miss", "redis superseded", "primary hit"));
+}
+
+TEST_F(FedReadPathTest, a_superseded_copy_is_told_with_its_own_date_when_nobody_else_answers) {
+  fed_.record(kA, 4, 202);
+  redis_.says(kA, copy(3, seconds(2), 199));
+  primary_.fails(Outcome::kError, "down");
+  TestRead read;
+  ask(read, {.max_age = seconds(10)});
+  EXPECT_TRUE(absl::IsUnavailable(read.status));
+  TestRead stale;
+  ask(stale, {.max_age = seconds(10), .allow_stale = true});
+  ASSERT_TRUE(stale.status.ok());
+  EXPECT_TRUE(stale.bound_missed);
+  EXPECT_EQ(stale.readings[0].true_through, kStart - seconds(2));
+}
+
+TEST_F(FedReadPathTest, a_copy_in_use_whose_heartbeat_is_old_is_written_again) {
+  redis_.says(kA, copy(3, seconds(300), 99));
+  TestRead read;
+  ask(read, {.max_age = seconds(1)});
+  ASSERT_TRUE(redis_.offered(kA));
+  EXPECT_EQ(redis_.offered(kA)->heartbeat, 200);
+  EXPECT_EQ(redis_.offered(kA)->true_through, kStart - milliseconds(25));
+}
+
+TEST_F(FedReadPathTest, a_copy_whose_heartbeat_is_young_is_not) {
+  redis_.says(kA, copy(3, seconds(300), 150));
+  TestRead read;
+  ask(read, {.max_age = seconds(1)});
+  EXPECT_FALSE(redis_.offered(kA));
+}
+
+TEST_F(FedReadPathTest, a_token_is_satisfied_by_what_the_watermark_shows) {
+  redis_.says(kA, copy(3, seconds(300), 150));
+  TestRead shown;
+  ask(shown, {.at_least = domain::Transaction{kIncarnation, 101}});
+  EXPECT_THAT(outcomes(shown), ElementsAre("memory miss", "redis hit"));
+}
+
+TEST_F(FedReadPathTest, what_the_watermark_does_not_show_is_asked_of_the_ledger) {
+  redis_.says(kA, copy(3, seconds(300), 150));
+  primary_says(4, "120:120:");
+  TestRead read;
+  ask(read, {.at_least = domain::Transaction{kIncarnation, 105}});
+  ASSERT_TRUE(read.status.ok()) << read.status;
+  EXPECT_EQ(read.readings[0].version, 4);
+  EXPECT_THAT(outcomes(read), ElementsAre("memory miss", "redis too_old", "primary hit"));
+}
+
+// The feed may catch up between the layer's judging and ours: what it had dated before that is not
+// any fresher for it.
+TEST_F(FedReadPathTest, a_watermark_that_comes_after_memory_was_asked_does_not_count) {
+  domain::Reading held = copy(3, milliseconds(25), 150);
+  held.confirmed_at = clock_.now() - milliseconds(20);
+  memory_.says(kA, held);
+  memory_.hold();
+  primary_says(4, "120:120:");
+  TestRead read;
+  ask(read, {.at_least = domain::Transaction{kIncarnation, 105}});
+  publish("120:120:");
+  memory_.release();
+  EXPECT_EQ(read.readings[0].version, 4);
+}
+
+TEST_F(FedReadPathTest, a_write_that_the_ledger_itself_does_not_show_is_none_of_its_past) {
+  primary_says(4, "120:120:");
+  TestRead read;
+  ask(read, {.at_least = domain::Transaction{kIncarnation, 120}, .allow_stale = true});
+  EXPECT_TRUE(absl::IsFailedPrecondition(read.status)) << read.status;
+}
+
+TEST_F(FedReadPathTest, a_token_of_another_incarnation_is_satisfied_by_nothing) {
+  primary_says(4, "120:120:");
+  redis_.says(kA, copy(3, seconds(1), 150));
+  TestRead read;
+  ask(read, {.at_least = domain::Transaction{kIncarnation + 1, 5}});
+  EXPECT_TRUE(absl::IsUnavailable(read.status)) << read.status;
 }
 
 }  // namespace

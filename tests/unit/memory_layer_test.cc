@@ -20,6 +20,8 @@ using domain::Reading;
 using layers::Answer;
 using std::chrono::microseconds;
 
+const feed::View kNoFeed{0};
+
 Key key_of(int n) { return {.sku = "SKU-" + std::to_string(n), .location = "berlin"}; }
 
 Reading reading_of(domain::Version version, int true_through_us = 0,
@@ -54,7 +56,7 @@ domain::Version version_in(layers::Layer& layer, const Key& key) {
 }
 
 TEST(MemoryLayer, answers_what_it_was_offered_and_misses_the_rest) {
-  MemoryLayer memory({.capacity = 10});
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
   const std::vector<Key> keys = {key_of(1), key_of(2), key_of(3)};
   memory.offer(std::vector{key_of(1), key_of(3)}, std::vector{reading_of(5), reading_of(7)});
   std::vector<Answer> answers = ask(memory, keys);
@@ -67,7 +69,7 @@ TEST(MemoryLayer, answers_what_it_was_offered_and_misses_the_rest) {
 }
 
 TEST(MemoryLayer, keeps_the_same_sku_at_two_locations_apart) {
-  MemoryLayer memory({.capacity = 10});
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
   const Key berlin{.sku = "A", .location = "berlin"};
   const Key paris{.sku = "A", .location = "paris"};
   offer(memory, berlin, reading_of(1));
@@ -77,7 +79,7 @@ TEST(MemoryLayer, keeps_the_same_sku_at_two_locations_apart) {
 }
 
 TEST(MemoryLayer, holds_absence_like_any_other_copy) {
-  MemoryLayer memory({.capacity = 10});
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
   offer(memory, key_of(1), Reading());
   const Answer answer = ask(memory, {key_of(1)})[0];
   EXPECT_EQ(answer.outcome, Outcome::kHit);
@@ -85,7 +87,7 @@ TEST(MemoryLayer, holds_absence_like_any_other_copy) {
 }
 
 TEST(MemoryLayer, a_copy_of_a_lower_version_replaces_nothing) {
-  MemoryLayer memory({.capacity = 10});
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
   offer(memory, key_of(1), reading_of(5, 100));
   offer(memory, key_of(1), reading_of(4, 200));
   EXPECT_EQ(version_in(memory, key_of(1)), 5);
@@ -94,7 +96,7 @@ TEST(MemoryLayer, a_copy_of_a_lower_version_replaces_nothing) {
 }
 
 TEST(MemoryLayer, a_copy_of_the_same_version_replaces_only_one_with_an_earlier_date) {
-  MemoryLayer memory({.capacity = 10});
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
   const auto date = [&] {
     return ask(memory, {key_of(1)})[0].reading.true_through.time_since_epoch();
   };
@@ -106,7 +108,7 @@ TEST(MemoryLayer, a_copy_of_the_same_version_replaces_only_one_with_an_earlier_d
 }
 
 TEST(MemoryLayer, a_copy_of_another_incarnation_replaces_whatever_is_held) {
-  MemoryLayer memory({.capacity = 10});
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
   offer(memory, key_of(1), reading_of(5, 100, /*incarnation=*/1));
   offer(memory, key_of(1), reading_of(2, 50, /*incarnation=*/2));
   EXPECT_EQ(version_in(memory, key_of(1)), 2);
@@ -115,7 +117,7 @@ TEST(MemoryLayer, a_copy_of_another_incarnation_replaces_whatever_is_held) {
 TEST(MemoryLayer, holds_exactly_its_capacity_however_it_is_split) {
   for (const std::size_t capacity : {1, 63, 64, 129, 1000, 5000}) {
     SCOPED_TRACE(capacity);
-    MemoryLayer memory({.capacity = capacity, .shards = 7});
+    MemoryLayer memory({.capacity = capacity, .shards = 7}, kNoFeed);
     EXPECT_EQ(memory.stats().capacity, capacity);
     const int offers = static_cast<int>(capacity) * 4;
     for (int n = 0; n < offers; ++n) offer(memory, key_of(n), reading_of(1));
@@ -126,7 +128,7 @@ TEST(MemoryLayer, holds_exactly_its_capacity_however_it_is_split) {
 }
 
 TEST(MemoryLayer, a_read_saves_a_key_from_eviction_and_a_look_beside_does_not) {
-  MemoryLayer memory({.capacity = 2});
+  MemoryLayer memory({.capacity = 2}, kNoFeed);
   PeekLayer beside(memory);
   for (const int n : {1, 2}) offer(memory, key_of(n), reading_of(n));
   EXPECT_EQ(version_in(beside, key_of(1)), 1);
@@ -141,9 +143,9 @@ TEST(MemoryLayer, a_read_saves_a_key_from_eviction_and_a_look_beside_does_not) {
 }
 
 TEST(MemoryLayer, forgets_everything_when_cleared) {
-  MemoryLayer memory({.capacity = 1000});
+  MemoryLayer memory({.capacity = 1000}, kNoFeed);
   for (int n = 0; n < 1000; ++n) offer(memory, key_of(n), reading_of(1));
-  memory.clear();
+  memory.began();
   EXPECT_EQ(memory.stats().entries, 0U);
   EXPECT_EQ(version_in(memory, key_of(1)), -1);
 }
@@ -153,7 +155,7 @@ TEST(MemoryLayer, threads_see_whole_copies_whose_versions_only_rise) {
   constexpr int kKeys = 300;
   constexpr int kThreads = 4;
   constexpr int kRounds = 20'000;
-  MemoryLayer memory({.capacity = 256, .shards = 4});
+  MemoryLayer memory({.capacity = 256, .shards = 4}, kNoFeed);
   PeekLayer beside(memory);
   std::atomic<domain::Version> version{0};
   std::vector<std::thread> threads;
@@ -169,7 +171,7 @@ TEST(MemoryLayer, threads_see_whole_copies_whose_versions_only_rise) {
         } else {
           offer(memory, key, reading_of(version.fetch_add(1) + 1));
         }
-        if (round % 5'000 == 4'999) memory.clear();
+        if (round % 5'000 == 4'999) memory.began();
         if (round % 100 == 0) {
           ASSERT_LE(memory.stats().entries, 256U);
         }

@@ -55,6 +55,14 @@ class UnreliableService : public stock::v1::StockService::Service {
     return grpc::Status::OK;
   }
 
+  // The next calls fail now and then.
+  void fail_calls(int calls) {
+    const std::lock_guard lock(mutex_);
+    reliable_after_ = calls;
+  }
+
+  // Before a call and after its answer as well: gRPC orders them, but not so that ThreadSanitizer
+  // sees it.
   std::mutex mutex_;
   std::mt19937 random_{3};
   int reliable_after_ = 0;
@@ -72,6 +80,12 @@ class StockctlLoad : public testing::Test {
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     client_ = {.address = "127.0.0.1:" + std::to_string(port), .deadline = std::chrono::seconds(5)};
+  }
+
+  // The seven SKUs, with so many pieces each.
+  void fill(std::int64_t on_hand) {
+    const std::lock_guard lock(service_.mutex_);
+    for (int sku = 0; sku < 7; ++sku) service_.on_hand_["SKU-" + std::to_string(sku)] = on_hand;
   }
 
   // Line i sells one piece of one of seven SKUs on invoice i.
@@ -108,19 +122,22 @@ class StockctlLoad : public testing::Test {
 
 TEST_F(StockctlLoad, each_line_is_applied_once_and_in_order_of_its_key_whatever_fails) {
   constexpr int kLines = 400;
-  service_.reliable_after_ = 600;
-  for (int sku = 0; sku < 7; ++sku) service_.on_hand_["SKU-" + std::to_string(sku)] = kLines;
+  fill(kLines);
+  service_.fail_calls(600);
   const Sales sold = sales(kLines);
   const ReplaySummary summary = replay(sold);
   EXPECT_TRUE(summary.stopped.ok()) << summary.stopped;
   EXPECT_EQ(summary.done(), kLines);
   EXPECT_GT(summary.retries, 0);
-  std::int64_t left = 0;
-  for (const auto& [sku, count] : service_.on_hand_) left += count;
-  EXPECT_EQ(left, 7 * kLines - kLines);
-  for (const auto& [sku, references] : service_.references_) {
-    for (std::size_t i = 1; i < references.size(); ++i) {
-      EXPECT_LT(std::stoi(references[i - 1]), std::stoi(references[i])) << sku;
+  {
+    const std::lock_guard lock(service_.mutex_);
+    std::int64_t left = 0;
+    for (const auto& [sku, count] : service_.on_hand_) left += count;
+    EXPECT_EQ(left, 7 * kLines - kLines);
+    for (const auto& [sku, references] : service_.references_) {
+      for (std::size_t i = 1; i < references.size(); ++i) {
+        EXPECT_LT(std::stoi(references[i - 1]), std::stoi(references[i])) << sku;
+      }
     }
   }
 
@@ -130,7 +147,7 @@ TEST_F(StockctlLoad, each_line_is_applied_once_and_in_order_of_its_key_whatever_
 }
 
 TEST_F(StockctlLoad, refused_lines_are_counted_and_the_rest_goes_on) {
-  for (int sku = 0; sku < 7; ++sku) service_.on_hand_["SKU-" + std::to_string(sku)] = 2;
+  fill(2);
   const ReplaySummary summary = replay(sales(70));
   EXPECT_TRUE(summary.stopped.ok());
   // i * i % 7 is one of four numbers.
@@ -169,8 +186,11 @@ TEST_F(StockctlLoad, an_import_sends_chunks_and_knows_those_that_were_applied) {
   Progress progress(err, {}, "import", "rows", 2'500, Progress::Clock::now());
   const ImportSummary first = import_levels(client, stock, options, bad_, progress);
   EXPECT_EQ(first.changed, 2'500);
-  EXPECT_EQ(service_.applied_.size(), 3u);
-  EXPECT_EQ(service_.on_hand_["SKU-2499"], 2'499);
+  {
+    const std::lock_guard lock(service_.mutex_);
+    EXPECT_EQ(service_.applied_.size(), 3u);
+    EXPECT_EQ(service_.on_hand_["SKU-2499"], 2'499);
+  }
   const ImportSummary second = import_levels(client, stock, options, bad_, progress);
   EXPECT_EQ(second.already_applied, 2'500);
   EXPECT_EQ(second.changed, 0);

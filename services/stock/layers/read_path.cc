@@ -113,7 +113,8 @@ Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key, Answer& 
   }
   if (judgement == Judgement::kSuperseded) return Outcome::kSuperseded;
   if (read.requirement.at_least && !shows(read, stage, judgement, answer)) {
-    if (stages_[stage].authoritative && answer.shows) read.never_seen_ = true;
+    const bool same_history = answer.reading.incarnation == read.requirement.at_least->incarnation;
+    if (stages_[stage].authoritative && answer.shows && same_history) read.never_seen_ = true;
     return Outcome::kTooOld;
   }
   if (!read.requirement.fully_consistent) {
@@ -256,10 +257,13 @@ void ReadPath::finish(Read& read) const {
     read.status = absl::FailedPreconditionError(
         "the ledger does not hold the write of this token, and it is none of its past");
   } else if (read.bound_missed && !read.requirement.allow_stale) {
+    const std::string bound =
+        read.requirement.at_least
+            ? "as fresh as the token asks for"
+            : fmt::format("within the bound of {} µs",
+                          read.requirement.max_age.value_or(std::chrono::microseconds(0)).count());
     read.status = absl::UnavailableError(
-        fmt::format("no layer could answer within the bound of {} µs; the best bound that could be "
-                    "met is {} µs",
-                    read.requirement.max_age.value_or(std::chrono::microseconds(0)).count(),
+        fmt::format("no layer could answer {}; the best bound that could be met is {} µs", bound,
                     read.oldest->worst().count()));
   } else {
     for (std::size_t i = 0; i < read.keys.size(); ++i) {

@@ -17,7 +17,7 @@ struct HandledCall {
   std::string_view peer;
 };
 
-// Thread-safe and quick: called on the serving thread.
+// Thread-safe and quick: called on the serving thread, or on the one that answers.
 class CallObserver {
  public:
   virtual ~CallObserver() = default;

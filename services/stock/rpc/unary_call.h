@@ -57,6 +57,7 @@ class UnaryCall {
     } else {
       writer_.FinishWithError(status_, &finished_);
     }
+    over();
   }
 
  private:
@@ -82,13 +83,10 @@ class UnaryCall {
     context_.AsyncNotifyWhenDone(&ended_);
     method_.accept(&context_, &request_, &writer_, &accepted_);
   }
-  ~UnaryCall() { method_.calls->fetch_sub(1, std::memory_order_relaxed); }
+  ~UnaryCall() = default;
 
   void accepted(bool ok) {
-    if (!ok) {  // the server shuts down; `ended_` never happens
-      delete this;
-      return;
-    }
+    if (!ok) return remove();  // the server shuts down; `ended_` never happens
     wait(method_);
     method_.observer->started(method_.number);
     began_ = method_.clock->now();
@@ -96,9 +94,11 @@ class UnaryCall {
     method_.handle(*this);
   }
 
-  // After both the answer and the end of the call; both happen on the serving thread.
+  // After the answer and the end of the call, which happen on the serving thread, and after
+  // finish(), which may still be within gRPC when they do. Whoever comes last has seen what the
+  // others did.
   void over() {
-    if (--pending_ > 0) return;
+    if (pending_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
     HandledCall handled;
     const domain::LocalTime now = method_.clock->now();
     handled.duration = now - began_;
@@ -120,7 +120,14 @@ class UnaryCall {
       handled.message = message;
     }
     method_.observer->handled(method_.number, handled);
+    remove();
+  }
+
+  // Once the count is down, nothing here is: whoever waits for that may end the server.
+  void remove() {
+    std::atomic<std::int64_t>& calls = *method_.calls;
     delete this;
+    calls.fetch_sub(1, std::memory_order_release);
   }
 
   const Method& method_;
@@ -135,7 +142,7 @@ class UnaryCall {
   domain::LocalTime began_;
   domain::LocalTime deadline_;
   std::atomic<bool> cancelled_{false};
-  int pending_ = 2;
+  std::atomic<int> pending_{3};
 };
 
 }  // namespace stock::rpc
