@@ -33,13 +33,14 @@ std::string behind(const TcpGate& gate, const std::string& role) {
 // Each stockd is another one: in the first, memory holds everything; in the second hardly anything,
 // so that Redis and the replica are asked; the third has no feed, and dates copies by their stamps.
 std::vector<std::string> flags_of(std::size_t number, const std::vector<std::string>& further) {
-  std::vector<std::string> flags = {
-      "--instance", fmt::format("stockd-{}", number), "--max-staleness",
-      fmt::format("{}ms", kMaxStaleness.count()),
-      // What fails is tried again soon: tests are short.
-      "--breaker-open", "100ms", "--primary-timeout", "500ms", "--replica-timeout", "300ms",
-      "--redis-timeout", "50ms", "--write-timeout", "400ms", "--primary-connections", "2",
-      "--replica-connections", "2", "--drain-timeout", "2s", "--log-level", "warn"};
+  std::vector<std::string> flags = {"--instance", fmt::format("stockd-{}", number),
+                                    "--max-staleness", fmt::format("{}ms", kMaxStaleness.count()),
+                                    // What fails is tried again soon: tests are short.
+                                    "--breaker-open", "100ms", "--primary-timeout", "500ms",
+                                    "--replica-timeout", "300ms", "--redis-timeout", "50ms",
+                                    "--write-timeout", "400ms", "--primary-connections", "2",
+                                    "--replica-connections", "2", "--drain-timeout", "2s",
+                                    "--log-level", "warn", "--feed-slots", "1024"};
   if (number % 3 == 1) {
     flags.insert(flags.end(), {"--memory-capacity", "4", "--memory-shards", "1"});
   }

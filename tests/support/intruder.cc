@@ -21,7 +21,7 @@ Intruder::Intruder(const Swarm::Options& options, std::function<bool()> pause)
 void Intruder::act() {
   try {
     if (!sql_) sql_.emplace(options_.primary_url());
-    switch (pick(8)) {
+    switch (pick(12)) {
       case 0:
         remove();
         break;
@@ -86,6 +86,17 @@ void Intruder::hold_a_transaction_open() {
   }
   sql_->exec(pick(3) == 0 ? "ROLLBACK" : "COMMIT");
   look(held);
+}
+
+// So many keys move that they push each other, and those of the clients, out of tables of recent
+// moves.
+void Intruder::move_many() {
+  sql_->exec(
+      "WITH moved AS (UPDATE stock.level SET on_hand = on_hand + 1 WHERE sku LIKE 'noise-%'"
+      " AND location = 'main' RETURNING 1)"
+      " INSERT INTO stock.level (sku, location, on_hand) SELECT 'noise-' || i, 'main', 1"
+      " FROM generate_series(1, 400) AS i WHERE NOT EXISTS (SELECT FROM moved)"
+      " ON CONFLICT DO NOTHING");
 }
 
 void Intruder::roll_back() {
