@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "faults/ghost.h"
 #include "support/eventually.h"
 #include "support/history_record.h"
 #include "support/ledger_reader.h"
@@ -110,7 +111,7 @@ Swarm::Options FaultWorld::swarm_options() {
                        .keys = keys,
                        .max_staleness = kMaxStaleness,
                        .primary_url = [this] { return serving_primary().url("postgres"); }};
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 24; ++i)
     swarm.intruders_keys.push_back({fmt::format("i{}-{}", runs_, i), "main"});
   for (const Member& member : members) swarm.addresses.push_back(member.stockd->address());
   return swarm;
@@ -120,8 +121,13 @@ void FaultWorld::run(const std::function<void(Swarm&)>& faults) {
   SCOPED_TRACE(fmt::format("STOCK_FAULTS_SEED={}", seed));
   swarm_ = std::make_unique<Swarm>(swarm_options());
   await_answers(kAllIsWell);
-  faults(*swarm_);
-  await_recovery();
+  {
+    const std::unique_ptr<Ghost> ghost =
+        options_.haunted ? std::make_unique<Ghost>(redis->port(), seed) : nullptr;
+    faults(*swarm_);
+    await_recovery();
+    await_answers(kAllIsWell);
+  }
   await_answers(kAllIsWell);
   figures.answers += swarm_->answered();
   figures.failures += swarm_->failed();

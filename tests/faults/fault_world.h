@@ -41,6 +41,7 @@ class FaultWorld {
     int stockds = 2;
     std::vector<std::string> flags = {};  // further ones, of each stockd
     int clients = 6;
+    bool haunted = false;                    // old copies come back in Redis all the time
     std::optional<std::uint64_t> seed = {};  // else that of the environment, or any
   };
   explicit FaultWorld(const Options& options);

@@ -1,6 +1,7 @@
 #include "faults/hoarder.h"
 
 #include <hiredis/hiredis.h>
+#include <sys/time.h>
 
 #include <stdexcept>
 
@@ -8,6 +9,7 @@ namespace stock::faults {
 namespace {
 
 constexpr std::size_t kMostOfAKey = 200;
+constexpr timeval kPatience{.tv_sec = 1, .tv_usec = 0};
 
 void add_strings(const redisReply& reply, std::vector<std::string>& out) {
   if (reply.type == REDIS_REPLY_ARRAY) {
@@ -22,8 +24,10 @@ void add_strings(const redisReply& reply, std::vector<std::string>& out) {
 
 void Hoarder::Free::operator()(redisContext* context) const { redisFree(context); }
 
-Hoarder::Hoarder(std::uint16_t port) : context_(redisConnect("127.0.0.1", port)) {
+Hoarder::Hoarder(std::uint16_t port)
+    : context_(redisConnectWithTimeout("127.0.0.1", port, kPatience)) {
   if (!context_ || context_->err != 0) throw std::runtime_error("Redis is not there");
+  redisSetTimeout(context_.get(), kPatience);
 }
 
 std::vector<std::string> Hoarder::strings(const std::vector<std::string_view>& command) {
@@ -51,9 +55,9 @@ void Hoarder::take() {
   command.insert(command.end(), keys.begin(), keys.end());
   const std::vector<std::string> values = strings(command);
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    std::vector<std::string>& taken = taken_[keys[i]];
-    const bool news = taken.empty() || taken.back() != values[i];
-    if (!values[i].empty() && news && taken.size() < kMostOfAKey) taken.push_back(values[i]);
+    std::vector<std::string>& copies = taken[keys[i]];
+    const bool news = copies.empty() || copies.back() != values[i];
+    if (!values[i].empty() && news && copies.size() < kMostOfAKey) copies.push_back(values[i]);
   }
 }
 
@@ -63,19 +67,26 @@ void Hoarder::put(std::string_view key, std::string_view value) {
 }
 
 void Hoarder::put_back_any(std::uint64_t chance) {
-  for (const auto& [key, values] : taken_) {
+  for (const auto& [key, values] : taken) {
     chance = chance * 6364136223846793005 + 1442695040888963407;
     put(key, values[(chance >> 33) % values.size()]);
   }
 }
 
+void Hoarder::put_back_some(std::uint64_t chance) {
+  for (const auto& [key, values] : taken) {
+    chance = chance * 6364136223846793005 + 1442695040888963407;
+    if ((chance >> 60) < 4 && !values.empty()) put(key, values[(chance >> 33) % values.size()]);
+  }
+}
+
 void Hoarder::put_back_oldest() {
-  for (const auto& [key, values] : taken_) put(key, values.front());
+  for (const auto& [key, values] : taken) put(key, values.front());
 }
 
 void Hoarder::put_back_under_other_names(std::uint64_t chance) {
-  for (const auto& [key, values] : taken_) {
-    for (const auto& [other, its_values] : taken_) {
+  for (const auto& [key, values] : taken) {
+    for (const auto& [other, its_values] : taken) {
       chance = chance * 6364136223846793005 + 1442695040888963407;
       if (key != other && (chance >> 33) % 8 == 0) put(key, its_values.back());
     }

@@ -21,6 +21,8 @@ class Hoarder {
   void take();
   // For every key, one of the copies of it that were ever taken; the first one.
   void put_back_any(std::uint64_t chance);
+  // For a quarter of them.
+  void put_back_some(std::uint64_t chance);
   void put_back_oldest();
   // For every key of an incarnation, a copy of another key, or of the same key in another
   // incarnation.
@@ -32,6 +34,9 @@ class Hoarder {
   void limit_memory(const std::string& policy);
   void lift_limit();
 
+  // Values of each key, oldest first.
+  std::map<std::string, std::vector<std::string>> taken;
+
  private:
   struct Free {
     void operator()(redisContext* context) const;
@@ -40,7 +45,6 @@ class Hoarder {
   void put(std::string_view key, std::string_view value);
 
   std::unique_ptr<redisContext, Free> context_;
-  std::map<std::string, std::vector<std::string>> taken_;  // values of each key, oldest first
   std::uint64_t put_back_ = 0;
 };
 

@@ -7,7 +7,7 @@ namespace {
 
 class MixedFaultsTest : public FaultTest {
  protected:
-  static void SetUpTestSuite() { begin({.stockds = 3}); }
+  static void SetUpTestSuite() { begin({.stockds = 3, .haunted = true}); }
 };
 
 TEST_F(MixedFaultsTest, whatever_happens) {

@@ -43,8 +43,10 @@ TEST(FaultsSoak, no_claim_is_false) {
   std::unique_ptr<FaultWorld> world;
   for (int round = 1; std::chrono::steady_clock::now() < end && !HasFailure(); ++round) {
     if (!world) {
-      world = std::make_unique<FaultWorld>(FaultWorld::Options{
-          .stockds = arguments.stockds, .clients = arguments.clients, .seed = ++seed});
+      world = std::make_unique<FaultWorld>(FaultWorld::Options{.stockds = arguments.stockds,
+                                                               .clients = arguments.clients,
+                                                               .haunted = true,
+                                                               .seed = ++seed});
     }
     const bool last = round % kRoundsOfAWorld == 0;
     world->run([&](support::Swarm&) {

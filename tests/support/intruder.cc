@@ -53,7 +53,9 @@ void Intruder::raise(const domain::Key& key) {
 }
 
 void Intruder::update() {
-  const domain::Key& changed = key();
+  const bool quiet = pick(2) == 0 && !options_.intruders_keys.empty();
+  const domain::Key& changed =
+      quiet ? options_.intruders_keys[pick(options_.intruders_keys.size())] : key();
   raise(changed);
   look(changed);
 }

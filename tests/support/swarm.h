@@ -36,7 +36,7 @@ class Swarm {
     bool past = false;
     // The primary, for a superuser; asked for anew whenever a connection is lost.
     std::function<std::string()> primary_url;
-    // Keys that only the intruder writes, so that it can hold them locked as long as it likes.
+    // Keys that only the intruder writes: seldom, and it can hold them locked as long as it likes.
     std::vector<domain::Key> intruders_keys;
   };
 

@@ -149,7 +149,7 @@ bool SwarmClient::read_batch(ReadOp op, const v1::Consistency& consistency) {
   *request.mutable_consistency() = consistency;
   const std::uint64_t n = 1 + pick(options_.keys.size());
   for (std::uint64_t i = 0; i < n; ++i) fill(key(), *request.add_keys());
-  if (!options_.intruders_keys.empty()) {
+  for (std::uint64_t i = pick(4); i > 0 && !options_.intruders_keys.empty(); --i) {
     fill(options_.intruders_keys[pick(options_.intruders_keys.size())], *request.add_keys());
   }
   StockClient& from = stockd();
