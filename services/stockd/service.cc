@@ -538,6 +538,7 @@ void Service::stop() {
   parts.writes.stop(parts.clock.now() + config_.write_timeout);
   parts.auditor.reset();
   parts.admin.reset();
+  parts.attention.stop();
   parts.feed_source.stop();
   parts.tail.reset();
   parts.heart.reset();

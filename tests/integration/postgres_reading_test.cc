@@ -86,7 +86,8 @@ TEST_F(PostgresReading, a_thousand_keys_are_one_statement_answered_in_order) {
   const auto answered = db.read(keys);
   ASSERT_EQ(answered.detail, "");
   for (int i = 0; i < 1000; ++i) {
-    const auto& [outcome, reading] = answered.answers[static_cast<std::size_t>(999 - i)];
+    const auto& [outcome, reading, shows] = answered.answers[static_cast<std::size_t>(999 - i)];
+    ASSERT_TRUE(shows);
     ASSERT_EQ(outcome, domain::Outcome::kHit);
     ASSERT_EQ(reading.exists, i % 2 == 0);
     ASSERT_EQ(reading.counts.on_hand, i % 2 == 0 ? i : 0);

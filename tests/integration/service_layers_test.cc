@@ -151,8 +151,44 @@ TEST_F(ServiceLayersTest, redis_flushed_killed_paused_and_back) {
   EXPECT_TRUE(eventually(trail, Eq("redis hit")));
 }
 
-TEST_F(ServiceLayersTest, a_paused_replica_grows_old_in_plain_sight_and_is_read_past) {
+// The feed knows better than its date.
+TEST_F(ServiceLayersTest, of_a_paused_replica_only_what_moved_is_read_past) {
   StockdProcess stockd(all_layers({"--layers", "replica,primary"}));
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  ASSERT_TRUE(client.adjust("moves", "main", 3).ok());
+  ASSERT_TRUE(client.adjust("stays", "main", 3).ok());
+  const auto trail = [&](const char* sku, auto bound) {
+    return trail_of(client.get(sku, "main", at_most(bound)).response.provenance());
+  };
+  ASSERT_TRUE(eventually([&] { return trail("moves", 5s) + trail("stays", 5s); },
+                         Eq("replica hitreplica hit")));
+  const auto known = [&] {
+    return client.get("moves", "main", at_most(1h)).response.level().version() == 1 &&
+           client.get("stays", "main", at_most(1h)).response.level().version() == 1;
+  };
+  ASSERT_TRUE(eventually(known));
+
+  replica().connect().exec("SELECT pg_wal_replay_pause()");
+  ASSERT_TRUE(client.adjust("moves", "main", 1).ok());
+  EXPECT_TRUE(
+      eventually([&] { return trail("moves", 1h); }, Eq("replica superseded, primary hit")));
+  EXPECT_EQ(client.get("moves", "main", at_most(1h)).response.level().version(), 2);
+  // True through an instant of which the replica itself has not heard.
+  const auto true_through_us = [&] {
+    const auto read = client.get("stays", "main", at_most(1h));
+    EXPECT_EQ(trail_of(read.response.provenance()), "replica hit");
+    const auto& time = read.response.level().provenance().true_through();
+    return time.seconds() * 1'000'000 + time.nanos() / 1000;
+  };
+  const std::int64_t known_there = replica().connect().number(
+      "SELECT (extract(epoch FROM max(stamp)) * 1000000)::bigint FROM stock.heartbeat");
+  EXPECT_TRUE(eventually([&] { return true_through_us() > known_there + 300'000; }));
+  replica().connect().exec("SELECT pg_wal_replay_resume()");
+}
+
+TEST_F(ServiceLayersTest, a_paused_replica_grows_old_in_plain_sight_and_is_read_past) {
+  StockdProcess stockd(all_layers({"--layers", "replica,primary", "--feed", "off"}));
   StockClient client(stockd.address());
   client.create_location("main", "Main");
   ASSERT_TRUE(client.adjust("lag", "main", 3).ok());

@@ -35,10 +35,15 @@ class Attention {
     return !stopped_;
   }
 
+  // Ends every rest, for good.
   void stop() {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
     changed_.notify_all();
+  }
+  [[nodiscard]] bool stopped() {
+    const std::lock_guard lock(mutex_);
+    return stopped_;
   }
 
  private:

@@ -29,6 +29,7 @@ void Tail::run() {
   while (true) {
     const domain::LocalTime began = clock_.now();
     const absl::Status status = step();
+    if (attention_.stopped()) return;
     if (!status.ok()) observer_.polled(Outcome::kFailed, status);
     const bool idle = status.ok() && clock_.now() >= busy_until_;
     if (!attention_.rest(pause(began), idle)) return;
