@@ -247,7 +247,7 @@ void ReadPath::finish(Read& read) const {
       ++missing;
       continue;
     }
-    if (!read.oldest || old->worst() > read.oldest->worst()) read.oldest = old;
+    domain::include(read.oldest, *old);
     if (read.states_[i] == Read::State::kCandidate) read.bound_missed = true;
   }
   if (missing > 0) {

@@ -9,12 +9,28 @@ std::string micros(std::string_view instant) {
   return fmt::format("(extract(epoch FROM {}) * 1000000)::bigint", instant);
 }
 
-// When the transaction that wrote a row committed, where the server keeps that; else `otherwise`.
-std::string committed_at(std::string_view row, std::string_view otherwise) {
+// When the transaction that wrote a row committed, where the server still knows that; VACUUM makes
+// it forget, and then the leader's record does. Else `otherwise`.
+std::string committed_at(std::string_view row, std::string_view recorded,
+                         std::string_view otherwise) {
   return micros(
       fmt::format("coalesce(CASE WHEN current_setting('track_commit_timestamp') = 'on'"
-                  " THEN pg_xact_commit_timestamp({}.xmin) END, {})",
-                  row, otherwise));
+                  " THEN pg_xact_commit_timestamp({}.xmin) END, ({}), {})",
+                  row, recorded, otherwise));
+}
+
+std::string level_committed_at() {
+  return committed_at("level",
+                      "SELECT committed_at FROM stock.commit WHERE xid = ("
+                      "SELECT moved.xid FROM stock.movement AS moved"
+                      " WHERE moved.sku = level.sku AND moved.location = level.location"
+                      " AND moved.version = level.version)",
+                      "changed_at");
+}
+
+std::string movement_committed_at() {
+  return committed_at("movement", "SELECT committed_at FROM stock.commit WHERE xid = movement.xid",
+                      "at");
 }
 
 // transaction_timestamp() is taken before the snapshot, so what the snapshot shows was still true
@@ -74,8 +90,8 @@ LEFT JOIN LATERAL (
   return {"levels_of_keys",
           fmt::format(kText, fmt::arg("undated", kUndated),
                       fmt::arg("dating", dating_row(role, ", NULL::bigint, NULL::bigint")),
-                      fmt::arg("level_as_of", committed_at("level", "changed_at")),
-                      fmt::arg("movement_as_of", committed_at("movement", "at")))};
+                      fmt::arg("level_as_of", level_committed_at()),
+                      fmt::arg("movement_as_of", movement_committed_at()))};
 }
 
 // Location by location, each a range of the index on (location, sku).
@@ -102,7 +118,7 @@ ORDER BY 1)";
                       fmt::arg("dating", dating_row(role,
                                                     ", NULL::bigint, NULL::bigint, NULL::text,"
                                                     " NULL::text")),
-                      fmt::arg("as_of", committed_at("level", "changed_at")))};
+                      fmt::arg("as_of", level_committed_at()))};
 }
 
 Statement make_movement_page(Role role) {
@@ -126,7 +142,7 @@ ORDER BY 1)";
                                                     " NULL::bigint, NULL::bigint,"
                                                     " NULL::bigint, NULL::text, NULL::text,"
                                                     " NULL::text, NULL::text, NULL::text")),
-                      fmt::arg("committed_at", committed_at("movement", "at")))};
+                      fmt::arg("committed_at", movement_committed_at()))};
 }
 
 Statement make_location_page(Role role) {
@@ -168,7 +184,7 @@ CROSS JOIN LATERAL (
                                    fmt::arg("dating", dating_row(Role::kPrimary,
                                                                  ", NULL::bigint, NULL::bigint,"
                                                                  " NULL::bigint")),
-                                   fmt::arg("committed_at", committed_at("movement", "at")))};
+                                   fmt::arg("committed_at", movement_committed_at()))};
 }
 
 Statement make_keys_after() {
@@ -205,7 +221,7 @@ ORDER BY sku, location, version)";
 
 std::string moves() {
   return fmt::format(kMoves, fmt::arg("undated", kUndated),
-                     fmt::arg("as_of", committed_at("movement", "at")));
+                     fmt::arg("as_of", movement_committed_at()));
 }
 
 Statement make_moves_since() {
