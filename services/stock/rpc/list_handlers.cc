@@ -71,8 +71,8 @@ void answer(const Rooms& rooms, LevelsCall& call,
   for (std::size_t i = 0; i < page->keys.size(); ++i) {
     domain::Reading reading = page->readings[i];
     reading.layer = listing.layer;
-    const auto age = rooms.database_clock.age(reading.true_through);
-    to_proto(page->keys[i], reading, age ? age->age : std::chrono::microseconds(0),
+    // That of the page, whose statement read them all.
+    to_proto(page->keys[i], reading, listing.age.value_or(domain::Age{}).age,
              *response.add_levels());
   }
   if (page->more && !page->keys.empty()) {
@@ -89,7 +89,6 @@ void list_stock_levels(const Rooms& rooms, LevelsCall& call) {
   auto wrong = parse(call.request(), query);
   if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, freshness);
   if (wrong) return call.finish(to_status(*wrong));
-<<<<<<< HEAD
   when_settled(rooms, call, std::move(freshness),
                [&rooms, &call, query = std::move(query)](const domain::Requirement& requirement) {
                  rooms.catalogue.levels(
@@ -98,28 +97,6 @@ void list_stock_levels(const Rooms& rooms, LevelsCall& call) {
                        answer(rooms, call, listing);
                      });
                });
-=======
-  rooms.catalogue.levels(
-      std::move(query), requirement, call.read_context(),
-      [&rooms, &call](const layers::Listing<layers::LevelPage>& listing) {
-        const layers::LevelPage* page = page_or_finish(rooms, listing, call);
-        if (page == nullptr) return;
-        auto& response = call.response();
-        for (std::size_t i = 0; i < page->keys.size(); ++i) {
-          domain::Reading reading = page->readings[i];
-          reading.layer = listing.layer;
-          // That of the page, whose statement read them all.
-          to_proto(page->keys[i], reading, listing.age.value_or(domain::Age{}).age,
-                   *response.add_levels());
-        }
-        if (page->more && !page->keys.empty()) {
-          response.set_next_page_token(make_page_token(
-              levels_query(call.request()), {page->keys.back().location, page->keys.back().sku}));
-        }
-        fill(rooms, listing, *response.mutable_provenance());
-        call.finish(grpc::Status::OK);
-      });
->>>>>>> 05541358af0f8206699b6c9308421c9fc5dc2c6d
 }
 
 // ---- ListStockMovements
