@@ -43,7 +43,7 @@ TEST_F(PostgresReading, what_the_server_forgot_of_a_commit_the_leader_has_record
   const domain::Reading level = db.reading({"old", "main"});
   const domain::Reading tombstone = db.reading({"old gone", "main"});
   sql("INSERT INTO stock.commit SELECT DISTINCT xid, pg_xact_commit_timestamp(xid::xid),"
-      " clock_timestamp() FROM stock.movement WHERE sku LIKE 'old%'");
+      " now() FROM stock.movement WHERE sku LIKE 'old%'");
   sql("ALTER DATABASE template0 ALLOW_CONNECTIONS true");
   for (const char* name : {"template0", "template1", "postgres", "stock"}) {
     support::Sql(primary().url("postgres").substr(0, primary().url("postgres").rfind('/') + 1) +
