@@ -51,7 +51,7 @@ std::string make_token(const Token& token) {
 std::optional<Token> read_token(std::string_view text) {
   std::string bytes;
   // A token of another length is not decoded, however long it is.
-  if (text.size() != kTokenCharacters || !absl::WebSafeBase64Unescape(absl::string_view(text.data(), text.size()), &bytes) ||
+  if (text.size() != kTokenCharacters || !absl::WebSafeBase64Unescape(std::string(text), &bytes) ||
       bytes.size() != kBodyBytes + kChecksumBytes) {
     return std::nullopt;
   }
