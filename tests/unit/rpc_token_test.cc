@@ -30,7 +30,7 @@ TEST(TokenTest, a_token_comes_back_as_it_was) {
 }
 
 TEST(TokenTest, garbage_is_refused) {
-  for (const std::string text :
+  for (const std::string& text :
        {std::string(), std::string("x"), std::string(64, 'A'), std::string(64, ' '),
         std::string(64, '\xff'), std::string(1 << 20, 'A'), make_token(token()) + "A",
         " " + make_token(token()), make_token(token()).substr(1)}) {

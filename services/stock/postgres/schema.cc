@@ -48,7 +48,8 @@ absl::Status check_ledger(Session& session, feed::LedgerIdentity& identity) {
     if (!flag(rows[0][1])) {
       return absl::FailedPreconditionError(
           "the ledger in this database was restored from a dump: its transaction ids are those of "
-          "another database. Stop every stockd and writer that uses it, then: stockctl ledger adopt "
+          "another database. Stop every stockd and writer that uses it, then: stockctl ledger "
+          "adopt "
           "--database-url URL (as owner or superuser)");
     }
     identity.ledger_is(static_cast<std::uint64_t>(number(rows[0][0])));
