@@ -62,6 +62,11 @@ postgres::SessionOptions session_options(const config::Config& config, const std
           .hang_limit = 2 * timeout + kHangMargin};
 }
 
+absl::Status check_database(postgres::Session& session, feed::LedgerIdentity& identity) {
+  const absl::Status schema = postgres::check_schema(session);
+  return schema.ok() ? postgres::check_ledger(session, identity) : schema;
+}
+
 // A remote layer as the read path sees it: behind a breaker, batched and bounded.
 struct Guarded {
   Guarded(layers::Layer& layer, const clock::LocalClock& clock, clock::Timers& timers,
@@ -424,7 +429,7 @@ absl::Status Service::start() {
     postgres::Session session(
         session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
         parts.timers);
-    const absl::Status schema = postgres::check_database(session, parts.identity);
+    const absl::Status schema = check_database(session, parts.identity);
     if (absl::IsFailedPrecondition(schema)) return schema;
     parts.schema_known = schema.ok();
     if (!schema.ok()) {
@@ -471,12 +476,13 @@ void Service::look_after() {
     postgres::Session session(
         session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
         parts.timers);
-    const absl::Status schema = postgres::check_database(session, parts.identity);
+    const absl::Status schema = check_database(session, parts.identity);
     const std::lock_guard lock(parts.probe_mutex);
     parts.schema_known = schema.ok();
     const std::string error(schema.message());
     if (absl::IsFailedPrecondition(schema) && error != parts.schema_error) {
-      telemetry::log_error("the database is not one that can be served", {{"error", error}});
+      telemetry::log_error("the database's schema is not the one that is needed",
+                           {{"error", error}});
     }
     parts.schema_error = error;
   }

@@ -14,9 +14,9 @@
 #include "stock/clock/database_clock.h"
 #include "stock/clock/local_clock.h"
 #include "stock/clock/timer_thread.h"
+#include "stock/feed/ledger_identity.h"
 #include "stock/layers/breaker.h"
 #include "stock/layers/flights.h"
-#include "stock/feed/ledger_identity.h"
 #include "stock/memory/memory_layer.h"
 #include "stock/postgres/database_layer.h"
 #include "stock/postgres/heart.h"
@@ -54,7 +54,9 @@ struct World {
   feed::View no_feed{0};
   memory::MemoryLayer memory{{.capacity = 10'000}, no_feed};
   memory::PeekLayer peek{memory};
-  redis::RedisLayer redis{{.port = redis_server.port(), .timeout = 10s}, identity};
+  std::unique_ptr<redis::RedisLayer> redis_layer = std::make_unique<redis::RedisLayer>(
+      redis::RedisOptions{.port = redis_server.port(), .timeout = 10s}, identity);
+  redis::RedisLayer& redis = *redis_layer;
   layers::Flights flights{
       memory, local, timers, {.max_flights = 2, .max_batch = 64, .timeout = 10s}};
   layers::Breaker breaker{memory, local, {}};
@@ -66,6 +68,8 @@ struct World {
     return {
         .url = url, .application_name = "contract", .statement_timeout = 10s, .hang_limit = 20s};
   }
+  // What is still under way is answered while those who wait for it are there.
+  ~World() { redis_layer.reset(); }
   World() {
     primary_server.connect().exec("INSERT INTO stock.location (id) VALUES ('main')");
     EXPECT_TRUE(eventually([this] { return heart.state().heartbeat > 0; }));

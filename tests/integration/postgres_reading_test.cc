@@ -22,6 +22,41 @@ TEST_F(PostgresReading, a_level_comes_with_counts_version_and_dates) {
   EXPECT_GE(reading.true_through, reading.as_of);
 }
 
+// A version is as old as its movement, whatever else is done to the row.
+TEST_F(PostgresReading, an_update_that_changes_nothing_does_not_date_a_level_anew) {
+  sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('same', 'main', 7)");
+  Database db = database();
+  const domain::Reading before = db.reading({"same", "main"});
+  sql("UPDATE stock.level SET on_hand = on_hand WHERE sku = 'same';"
+      "UPDATE stock.level SET changed_at = clock_timestamp() WHERE sku = 'same'");
+  const domain::Reading after = db.reading({"same", "main"});
+  EXPECT_EQ(after.version, 1);
+  EXPECT_EQ(after.as_of, before.as_of);
+}
+
+// VACUUM removes commit timestamps that no database of the cluster has unfrozen rows of any more.
+TEST_F(PostgresReading, what_the_server_forgot_of_a_commit_the_leader_has_recorded) {
+  sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('old', 'main', 7);"
+      "INSERT INTO stock.level (sku, location, on_hand) VALUES ('old gone', 'main', 7);"
+      "DELETE FROM stock.level WHERE sku = 'old gone'");
+  Database db = database();
+  const domain::Reading level = db.reading({"old", "main"});
+  const domain::Reading tombstone = db.reading({"old gone", "main"});
+  sql("INSERT INTO stock.commit SELECT DISTINCT xid, pg_xact_commit_timestamp(xid::xid),"
+      " now() FROM stock.movement WHERE sku LIKE 'old%'");
+  sql("ALTER DATABASE template0 ALLOW_CONNECTIONS true");
+  for (const char* name : {"template0", "template1", "postgres", "stock"}) {
+    support::Sql(primary().url("postgres").substr(0, primary().url("postgres").rfind('/') + 1) +
+                 name)
+        .exec("VACUUM FREEZE");
+  }
+  ASSERT_EQ(primary().connect().value("SELECT pg_xact_commit_timestamp(xid::xid) IS NULL"
+                                      " FROM stock.movement WHERE sku = 'old'"),
+            "t");
+  EXPECT_EQ(db.reading({"old", "main"}).as_of, level.as_of);
+  EXPECT_EQ(db.reading({"old gone", "main"}).as_of, tombstone.as_of);
+}
+
 TEST_F(PostgresReading, absence_is_a_statement_too) {
   Database db = database();
   const domain::Reading reading = db.reading({"never", "nowhere"});

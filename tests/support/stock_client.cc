@@ -10,9 +10,22 @@
 
 namespace stock::support {
 
+namespace {
+
+// A server that a test has killed and started again is to be found again soon.
+std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 250);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
 struct StockClient::Stubs {
   explicit Stubs(const std::string& address)
-      : channel(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())),
+      : channel(channel_to(address)),
         stock(v1::StockService::NewStub(channel)),
         health(grpc::health::v1::Health::NewStub(channel)) {}
   std::shared_ptr<grpc::Channel> channel;
@@ -34,7 +47,9 @@ Called<Response> StockClient::call(Method method, const Request& request) {
   called.details.ParseFromString(status.error_details());
   for (const auto& detail : called.details.details()) {
     google::rpc::ErrorInfo info;
-    if (detail.UnpackTo(&info)) called.reason = info.reason();
+    if (!detail.UnpackTo(&info)) continue;
+    called.reason = info.reason();
+    called.metadata.insert(info.metadata().begin(), info.metadata().end());
   }
   const auto& trailing = context.GetServerTrailingMetadata();
   if (const auto it = trailing.find("stock-provenance-bin"); it != trailing.end()) {
@@ -132,6 +147,12 @@ bool StockClient::serving(const std::string& service) {
 v1::Consistency fully_consistent() {
   v1::Consistency consistency;
   consistency.set_fully_consistent(true);
+  return consistency;
+}
+
+v1::Consistency as_fresh_as(const std::string& token) {
+  v1::Consistency consistency;
+  consistency.set_at_least_as_fresh(token);
   return consistency;
 }
 

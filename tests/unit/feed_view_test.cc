@@ -174,6 +174,10 @@ TEST(FeedAndMemory, readers_that_race_with_the_feed_are_never_told_too_much) {
   std::atomic<int> claims{0};
   std::atomic<int> wrong{0};
 
+  const std::vector<Key> first_key{kA};
+  const std::vector<Reading> first{copy(0, 1, 1)};
+  memory.offer(first_key, first);
+
   std::vector<std::thread> readers;
   for (int i = 0; i < kReaders; ++i) {
     readers.emplace_back([&] {

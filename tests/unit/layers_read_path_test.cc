@@ -281,6 +281,7 @@ class FedReadPathTest : public ReadPathTest {
     fed_.publish({.incarnation = kIncarnation,
                   .stamp = kStart - milliseconds(25),
                   .confirmed_at = clock_.now() - milliseconds(20),
+                  .round_trip = milliseconds(2),
                   .heartbeat = 200,
                   .xmin = parsed->xmin(),
                   .xmax = parsed->xmax()},
@@ -321,8 +322,8 @@ TEST_F(FedReadPathTest, an_old_copy_that_has_not_moved_is_as_old_as_the_watermar
   ASSERT_TRUE(read.status.ok()) << read.status;
   EXPECT_EQ(read.readings[0].true_through, kStart - milliseconds(25));
   // Counted from the local instant before the poll, by no other clock.
-  EXPECT_EQ(read.oldest->age, milliseconds(20));
-  EXPECT_EQ(read.oldest->uncertainty, microseconds(0));
+  EXPECT_EQ(read.oldest->age, milliseconds(19));
+  EXPECT_EQ(read.oldest->uncertainty, milliseconds(1));
   EXPECT_EQ((counted_.judgements[{1, Judgement::kCurrent}]), 1);
   EXPECT_EQ(memory_.offered(kA)->heartbeat, 150);
 }

@@ -114,6 +114,39 @@ TEST_F(TcpGateTest, a_reset_is_one_for_both_sides_and_clients_may_come_back) {
   EXPECT_EQ(hear(server_again), "question");
 }
 
+TEST_F(TcpGateTest, a_reply_breaks_off_and_the_next_client_is_served_as_far) {
+  const Fd client = connect_loopback(gate_.port());
+  const Fd server = accept_one();
+  say(client, "question");
+  EXPECT_EQ(hear(server), "question");
+  gate_.break_replies(4);
+  say(server, "answer");
+  EXPECT_EQ(hear(client), "answ");
+  EXPECT_EQ(hear(client), "end");
+  const Fd again = connect_loopback(gate_.port());
+  const Fd server_again = accept_one();
+  say(server_again, "yes");
+  EXPECT_EQ(hear(again), "yes");
+  gate_.open();
+  say(server_again, "no longer short");
+  EXPECT_EQ(hear(again), "no longer short");
+}
+
+TEST_F(TcpGateTest, it_can_be_pointed_elsewhere_for_those_to_come) {
+  const std::uint16_t other_port = free_port();
+  const Fd other = listen_loopback(other_port);
+  const Fd before = connect_loopback(gate_.port());
+  const Fd server = accept_one();
+  gate_.point_to(other_port);
+  say(before, "here still");
+  EXPECT_EQ(hear(server), "here still");
+  const Fd after = connect_loopback(gate_.port());
+  ASSERT_TRUE(readable(other, kGenerous));
+  const Fd elsewhere(accept(other.get(), nullptr, nullptr));
+  say(after, "there now");
+  EXPECT_EQ(hear(elsewhere), "there now");
+}
+
 TEST_F(TcpGateTest, megabytes_pass_whole_through_a_reader_that_dawdles) {
   constexpr std::size_t kBytes = 8 << 20;
   const Fd client = connect_loopback(gate_.port());

@@ -23,6 +23,26 @@ CREATE TABLE stock.commit (
 -- The transaction that applied a request: what a token of it has to be shown.
 ALTER TABLE stock.request ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
 
+-- A level's row is dated by the transaction that wrote it, which is that of its movement: so what brings
+-- no movement does not write.
+-- +migrate StatementBegin
+CREATE FUNCTION stock.leave_as_it_is() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN NULL;
+END
+$$;
+-- +migrate StatementEnd
+CREATE TRIGGER leave_as_it_is BEFORE UPDATE ON stock.level
+  FOR EACH ROW WHEN (
+    (old.sku, old.location, old.version, old.on_hand, old.reserved, old.committed,
+     old.safety_stock, old.backorder_limit)
+    IS NOT DISTINCT FROM
+    (new.sku, new.location, new.version, new.on_hand, new.reserved, new.committed,
+     new.safety_stock, new.backorder_limit))
+  EXECUTE FUNCTION stock.leave_as_it_is();
+ALTER TABLE stock.level ENABLE ALWAYS TRIGGER leave_as_it_is;
+
 RESET ROLE;
 
 -- +migrate StatementBegin
@@ -70,6 +90,8 @@ GRANT INSERT ON stock.commit TO stock_writer;
 -- +migrate Down
 SET ROLE stock_owner;
 DROP FUNCTION stock.adopt_ledger();
+DROP TRIGGER leave_as_it_is ON stock.level;
+DROP FUNCTION stock.leave_as_it_is();
 ALTER TABLE stock.request DROP COLUMN xid;
 DROP TABLE stock.commit;
 DROP TABLE stock.ledger;

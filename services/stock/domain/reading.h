@@ -1,6 +1,7 @@
 // A reading is a level as one layer gave it: counts never travel without their version and date.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string_view>
 
@@ -29,6 +30,8 @@ struct Reading {
   // feed: the age is then counted from here, by no clock but this machine's. The epoch: not so, and
   // the age is that of `true_through`.
   LocalTime confirmed_at;
+  // It may have been found out as much later.
+  std::chrono::nanoseconds confirmed_within{0};
   // The layer that said so. Set by the read path; outlives the reading.
   std::string_view layer;
 };

@@ -101,6 +101,7 @@ void Tail::publish(const Poll& poll) {
   const Watermark watermark{.incarnation = poll.incarnation,
                             .stamp = poll.stamp,
                             .confirmed_at = poll.sent,
+                            .round_trip = poll.received - poll.sent,
                             .heartbeat = poll.heartbeat,
                             .xmin = poll.snapshot->xmin(),
                             .xmax = poll.snapshot->xmax()};

@@ -49,6 +49,7 @@ struct Poll {
   domain::Incarnation incarnation = 0;
   domain::DatabaseTime stamp;
   domain::LocalTime sent;
+  domain::LocalTime received;
   domain::HeartbeatNumber heartbeat = 0;
   std::shared_ptr<const domain::Snapshot> snapshot;
 };

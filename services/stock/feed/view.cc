@@ -38,6 +38,7 @@ Standing View::judge(const domain::Key& key, domain::Reading& reading) const {
   if (judged.standing == Standing::kCurrent && judged.watermark.stamp >= reading.true_through) {
     reading.true_through = judged.watermark.stamp;
     reading.confirmed_at = judged.watermark.confirmed_at;
+    reading.confirmed_within = judged.watermark.round_trip;
   }
   return judged.standing;
 }
@@ -50,6 +51,7 @@ bool View::renew(const domain::Key& key, domain::Reading& reading) const {
   }
   reading.true_through = judged.watermark.stamp;
   reading.confirmed_at = judged.watermark.confirmed_at;
+  reading.confirmed_within = judged.watermark.round_trip;
   reading.heartbeat = judged.watermark.heartbeat;
   return true;
 }

@@ -170,9 +170,10 @@ std::optional<domain::Age> ReadPath::age(const domain::Reading& reading,
   if (reading.confirmed_at == domain::LocalTime{}) {
     return database_clock_.age(reading.true_through, now);
   }
-  return domain::Age{std::chrono::ceil<std::chrono::microseconds>(
-                         std::max(now - reading.confirmed_at, std::chrono::nanoseconds(0))),
-                     std::chrono::microseconds(0)};
+  const auto half = reading.confirmed_within / 2;
+  const auto age = std::max(now - reading.confirmed_at - half, std::chrono::nanoseconds(0));
+  return domain::Age{std::chrono::ceil<std::chrono::microseconds>(age),
+                     std::chrono::ceil<std::chrono::microseconds>(half)};
 }
 
 // Tells a layer what it said itself, where that is current and its heartbeat has grown old.
@@ -246,7 +247,7 @@ void ReadPath::finish(Read& read) const {
       ++missing;
       continue;
     }
-    if (!read.oldest || old->worst() > read.oldest->worst()) read.oldest = old;
+    domain::include(read.oldest, *old);
     if (read.states_[i] == Read::State::kCandidate) read.bound_missed = true;
   }
   if (missing > 0) {

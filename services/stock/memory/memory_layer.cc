@@ -26,6 +26,7 @@ void answer(const domain::Reading* found, const feed::Watermark& watermark,
   if (watermark.stamp < found->true_through) return;
   answer.reading.true_through = watermark.stamp;
   answer.reading.confirmed_at = watermark.confirmed_at;
+  answer.reading.confirmed_within = watermark.round_trip;
 }
 
 bool replaces(const domain::Reading& offered, const domain::Reading& held) {

@@ -65,7 +65,8 @@ absl::Status Asker::learn(Connection& connection, domain::LocalTime sent, const 
           .incarnation = stamp.heartbeat_incarnation,
           .heartbeat = stamp.heartbeat,
           .shows = stamp.snapshot,
-          .sent = sent},
+          .sent = sent,
+          .received = received},
          rows);
     return absl::OkStatus();
   }
@@ -84,7 +85,8 @@ absl::Status Asker::learn(Connection& connection, domain::LocalTime sent, const 
         .heartbeat = stamp.heartbeat,
         .clock = stamp.clock,
         .shows = stamp.snapshot,
-        .sent = sent},
+        .sent = sent,
+        .received = received},
        rows);
   return absl::OkStatus();
 }

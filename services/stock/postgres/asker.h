@@ -48,6 +48,7 @@ struct Dating {
   // What the rows show for certain: the statement's snapshot, or on a standby the heartbeat's.
   std::shared_ptr<const domain::Snapshot> shows;
   domain::LocalTime sent;  // before the snapshot was taken
+  domain::LocalTime received;
 };
 
 // A value: copied to wherever it is needed.

@@ -45,6 +45,7 @@ feed::Poll poll_of(const Dating& dating) {
   return {.incarnation = dating.incarnation,
           .stamp = dating.true_through,
           .sent = dating.sent,
+          .received = dating.received,
           .heartbeat = dating.heartbeat,
           .snapshot = dating.shows};
 }

@@ -29,6 +29,7 @@ inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
           .incarnation = dating.incarnation,
           .heartbeat = dating.heartbeat,
           .confirmed_at = {},
+          .confirmed_within = {},
           .layer = {}};
 }
 

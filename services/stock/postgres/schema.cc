@@ -40,32 +40,21 @@ absl::Status check_schema(Session& session) {
   return mismatch(found, found < kExpectedMigration ? kMigrate : kUpgrade);
 }
 
-absl::Status check_database(Session& session, feed::LedgerIdentity& identity) {
-  if (absl::Status status = check_schema(session); !status.ok()) return status;
-  std::int64_t ledger = 0;
-  bool at_home = false;
-  absl::Status status = session.run([&](Connection& connection) {
+absl::Status check_ledger(Session& session, feed::LedgerIdentity& identity) {
+  return session.run([&](Connection& connection) -> absl::Status {
     pqxx::nontransaction transaction(connection.pq());
-    for (const pqxx::row& row : connection.exec(transaction, sql::ledger_home())) {
-      ledger = number(row[0]);
-      at_home = flag(row[1]);
+    const pqxx::result rows = connection.exec(transaction, sql::ledger());
+    if (rows.empty()) return absl::FailedPreconditionError("stock.ledger is empty");
+    if (!flag(rows[0][1])) {
+      return absl::FailedPreconditionError(
+          "the ledger in this database was restored from a dump: its transaction ids are those of "
+          "another database. Stop every stockd and writer that uses it, then: stockctl ledger "
+          "adopt "
+          "--database-url URL (as owner or superuser)");
     }
+    identity.ledger_is(static_cast<std::uint64_t>(number(rows[0][0])));
     return absl::OkStatus();
   });
-  if (!status.ok()) return status;
-  if (ledger == 0) {
-    return absl::FailedPreconditionError(
-        "the table stock.ledger is empty: whose ledger this is cannot be told. Restore its row.");
-  }
-  if (!at_home) {
-    return absl::FailedPreconditionError(
-        "the ledger in this database was written in another one, and its transaction ids belong to "
-        "that. If this is a restored copy that is to be used from now on, adopt it: stockctl "
-        "ledger "
-        "adopt --database-url URL, as the owner or a superuser.");
-  }
-  identity.ledger_is(static_cast<std::uint64_t>(ledger));
-  return status;
 }
 
 }  // namespace stock::postgres

@@ -1,5 +1,4 @@
-// Whether the database holds the schema that this program was built for, and a ledger that is at
-// home there.
+// Whether the database holds the schema that this program was built for, and a ledger of its own.
 #pragma once
 
 #include <string_view>
@@ -17,9 +16,8 @@ inline constexpr std::string_view kExpectedMigration = "0002_freshness.sql";
 // UNAVAILABLE when nobody can be asked.
 absl::Status check_schema(Session& session);
 
-// That, and whether the ledger's transaction ids are this database's own. After a restore from a
-// dump they are foreign: FAILED_PRECONDITION until it is adopted, since what is newer than what
-// could not be told. `identity` learns which ledger it is.
-absl::Status check_database(Session& session, feed::LedgerIdentity& identity);
+// Learns which ledger this is. FAILED_PRECONDITION, with words for the operator, when it was loaded
+// from a dump of another database: the transaction ids in it mean nothing here.
+absl::Status check_ledger(Session& session, feed::LedgerIdentity& identity);
 
 }  // namespace stock::postgres

@@ -91,9 +91,9 @@ const Statement& beat();
 // age in seconds
 const Statement& prune_heartbeats();
 
-// -> ledger, are its transaction ids those of this database
-const Statement& ledger_home();
 // -> the newest migration
 const Statement& newest_migration();
+// -> the ledger's id; are its transaction ids those of this database
+const Statement& ledger();
 
 }  // namespace stock::postgres::sql

@@ -424,12 +424,11 @@ const Statement& all_moves_since() {
   return statement;
 }
 
-const Statement& ledger_home() {
-  static const Statement statement{"ledger_home", R"(
-SELECT ledger.id,
-       (ledger.system_identifier = control.system_identifier AND ledger.database = here.oid)::int
-FROM stock.ledger, pg_control_system() AS control, pg_database AS here
-WHERE here.datname = current_database())"};
+const Statement& ledger() {
+  static const Statement statement{"ledger", R"(
+SELECT id, (system_identifier = (SELECT system_identifier FROM pg_control_system())
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))::int
+FROM stock.ledger)"};
   return statement;
 }
 

@@ -71,8 +71,8 @@ void answer(const Rooms& rooms, LevelsCall& call,
   for (std::size_t i = 0; i < page->keys.size(); ++i) {
     domain::Reading reading = page->readings[i];
     reading.layer = listing.layer;
-    const auto age = rooms.database_clock.age(reading.true_through);
-    to_proto(page->keys[i], reading, age ? age->age : std::chrono::microseconds(0),
+    // That of the page, whose statement read them all.
+    to_proto(page->keys[i], reading, listing.age.value_or(domain::Age{}).age,
              *response.add_levels());
   }
   if (page->more && !page->keys.empty()) {

@@ -72,7 +72,8 @@ class CallRead : public layers::Read {
   }
   [[nodiscard]] std::chrono::microseconds age_of(const domain::Reading& reading) const {
     const auto age = rooms_.reads.age(reading, answered_at);
-    return age ? age->age : std::chrono::microseconds(0);
+    // What the clock is known by may have changed meanwhile: then the whole answers for its parts.
+    return age ? domain::age_within(*oldest, *age) : oldest->age;
   }
   void fill(v1::Provenance& out) const {
     fill_provenance(oldest.value_or(domain::Age{}), bound_missed, trail_span(), rooms_.instance,
@@ -112,7 +113,11 @@ class CallRead : public layers::Read {
       readings[i] = page.levels[i].reading;
       readings[i].layer = listing.layer;
       const auto old = rooms_.reads.age(readings[i], answered_at);
-      if (old && (!oldest || old->worst() > oldest->worst())) oldest = old;
+      if (!old) {
+        status = absl::UnavailableError("what the database's clock reads is not known");
+        return finished();
+      }
+      domain::include(oldest, *old);
     }
     finished();
   }
@@ -287,7 +292,7 @@ class PlacedRead : public CallRead<Call> {
     if (!age || (bound && !domain::meets(*age, *bound))) this->bound_missed = true;
     const auto& write = this->requirement.at_least;
     if (write && !directory_->shows(*write)) this->bound_missed = true;
-    if (age && (!this->oldest || age->worst() > this->oldest->worst())) this->oldest = age;
+    if (age) domain::include(this->oldest, *age);
     if (this->bound_missed && !this->requirement.allow_stale) {
       this->status = absl::UnavailableError("the list of locations is older than the bound");
     }
@@ -341,6 +346,7 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
     std::int64_t available = 0;
     std::int32_t found = 0;
     const domain::Reading* oldest_part = nullptr;
+    auto age = std::chrono::microseconds(0);
     bool mixed = false;
     for (const std::string& location : locations_) {
       const domain::Reading& reading = readings_by_key.at({sku, location});
@@ -348,8 +354,9 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
                                      reading.true_through != oldest_part->true_through)) {
         mixed = true;
       }
-      if (oldest_part == nullptr || reading.true_through < oldest_part->true_through) {
+      if (const auto part_age = age_of(reading); oldest_part == nullptr || part_age > age) {
         oldest_part = &reading;
+        age = part_age;
       }
       if (!reading.exists) continue;
       ++found;
@@ -365,14 +372,10 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
     total.mutable_counts()->set_available(available);
     total.set_locations(found);
     total.set_mixed(mixed);
-    auto age = std::chrono::microseconds(0);
-    if (oldest_part != nullptr) {
-      age = age_of(*oldest_part);
-      total.set_oldest_layer(layer_of(oldest_part->layer));
-    }
+    if (oldest_part != nullptr) total.set_oldest_layer(layer_of(oldest_part->layer));
     if (directory_ && !past) {
       const auto listed = rooms_.database_clock.age(directory_->true_through, answered_at);
-      if (listed && listed->age > age) age = listed->age;
+      age = std::max(age, listed ? domain::age_within(*oldest, *listed) : oldest->age);
     }
     to_proto(age, *total.mutable_age());
   }

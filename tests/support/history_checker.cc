@@ -1,0 +1,520 @@
+#include "support/history_checker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "support/clock_bounds.h"
+#include "support/era_truth.h"
+#include "support/history_text.h"
+
+namespace stock::support {
+namespace {
+
+using domain::Counts;
+using domain::DatabaseTime;
+using domain::Key;
+using domain::LocalTime;
+using domain::Version;
+using std::chrono::microseconds;
+
+constexpr std::size_t kMostTold = 100;
+
+// What each client saw of each key, and when, as it grew.
+class Seen {
+ public:
+  void note(const Key& key, LocalTime at, Version version) {
+    std::vector<std::pair<LocalTime, Version>>& seen = seen_[key];
+    if (seen.empty() || seen.back().second < version) seen.emplace_back(at, version);
+  }
+  [[nodiscard]] Version before(const Key& key, LocalTime at) const {
+    const auto it = seen_.find(key);
+    if (it == seen_.end()) return 0;
+    Version version = 0;
+    for (const auto& [when, what] : it->second) {
+      if (when >= at) break;
+      version = what;
+    }
+    return version;
+  }
+
+ private:
+  std::map<Key, std::vector<std::pair<LocalTime, Version>>> seen_;
+};
+
+// The attempts at one request.
+struct Request {
+  std::vector<const WriteOp*> attempts;
+  LocalTime first_sent = LocalTime::max();
+  bool acknowledged = false;
+  bool unknown = false;
+};
+
+class Checker {
+ public:
+  Checker(const History& history, const std::vector<Era>& eras)
+      : history_(history), clock_(history.clock) {
+    for (const Era& era : eras) eras_.emplace_back(era, clock_);
+    for (const WriteOp& write : history.writes) {
+      Request& request = requests_[write.request];
+      request.attempts.push_back(&write);
+      request.first_sent = std::min(request.first_sent, write.sent);
+      request.acknowledged |= write.fate == Fate::kAcknowledged;
+      request.unknown |= write.fate == Fate::kUnknown;
+    }
+    collect_sightings();
+    collect_what_clients_saw();
+  }
+
+  Verdict run() {
+    for (const EraTruth& era : eras_) check_ledger(era);
+    for (const auto& [id, request] : requests_) check_request(id, request);
+    for (const ReadOp& read : history_.reads) check_read(read);
+    return std::move(verdict_);
+  }
+
+ private:
+  using Found = std::vector<Offence>;
+
+  // ---- What was visible by when
+
+  void collect_sightings() {
+    for (EraTruth& era : eras_) {
+      for (const WriteOp& write : history_.writes) {
+        if (write.fate != Fate::kAcknowledged) continue;
+        const auto* made = era.made_by(write.request);
+        if (made == nullptr) continue;
+        for (const auto& [key, version] : *made) era.seen(key, version, write.received);
+      }
+      for (const ReadOp& read : history_.reads) {
+        for (const Statement& said : read.levels) {
+          if (said.layer != "primary" || read.asked > Asked::kAtLeast) continue;
+          const LedgerMovement* movement = era.movement(said.key, said.version);
+          if (movement != nullptr && movement->committed_at == said.as_of) {
+            era.seen(said.key, said.version, read.received);
+          }
+        }
+      }
+    }
+    for (const Sighting& sighting : history_.sightings) {
+      if (EraTruth* era = era_of(sighting.sent, sighting.received)) {
+        era->seen(sighting.key, sighting.version, sighting.received);
+      }
+    }
+    for (EraTruth& era : eras_) era.seal();
+  }
+
+  // Nothing where it can have been either of two.
+  EraTruth* era_of(LocalTime sent, LocalTime received) {
+    for (EraTruth& era : eras_) {
+      if (!era.ended() || received <= *era.ended()) return &era;
+      if (sent <= *era.ended()) return nullptr;
+    }
+    return nullptr;
+  }
+
+  void collect_what_clients_saw() {
+    struct Look {
+      LocalTime at;
+      int client;
+      const Key* key;
+      Version version;
+    };
+    std::vector<Look> looks;
+    for (const ReadOp& read : history_.reads) {
+      if (read.asked > Asked::kAtLeast) continue;
+      for (const Statement& said : read.levels) {
+        looks.push_back({read.received, read.client, &said.key, said.version});
+      }
+    }
+    for (const WriteOp& write : history_.writes) {
+      for (const WrittenLevel& level : write.levels) {
+        looks.push_back({write.received, write.client, &level.key, level.version});
+      }
+    }
+    std::ranges::sort(looks, {}, &Look::at);
+    for (const Look& look : looks) seen_[look.client].note(*look.key, look.at, look.version);
+  }
+
+  // ---- Telling
+
+  void tell(Offence offence) {
+    ++verdict_.offences_total;
+    if (verdict_.offences.size() < kMostTold) verdict_.offences.push_back(std::move(offence));
+  }
+
+  double seconds(LocalTime at) {
+    if (!history_.clock.empty()) at -= history_.clock.front().sent.time_since_epoch();
+    return std::chrono::duration<double>(at.time_since_epoch()).count();
+  }
+
+  std::string text_of(const ReadOp& read) {
+    constexpr std::array<std::string_view, 5> kAsked = {
+        "bounded", "fully consistent", "with a token", "of a past instant", "of a version"};
+    return fmt::format("read #{} ({}) of client {} at {} from {:.6f} s to {:.6f} s",
+                       &read - history_.reads.data(),
+                       kAsked.at(static_cast<std::size_t>(read.asked)), read.client, read.from,
+                       seconds(read.sent), seconds(read.received));
+  }
+
+  std::string text_of(const WriteOp& write) {
+    return fmt::format("write #{} (request {}) of client {} at {} from {:.6f} s to {:.6f} s",
+                       &write - history_.writes.data(), write.request, write.client, write.from,
+                       seconds(write.sent), seconds(write.received));
+  }
+
+  // Counts a claim; convicts when it is false. The sentence is made only then: there are millions.
+  template <typename Sentence>
+  void claim(bool holds, Found& found, OffenceKind kind, Sentence sentence) {
+    ++verdict_.claims;
+    if (!holds) found.push_back({kind, sentence()});
+  }
+
+  // ---- The ledger itself
+
+  void check_ledger(const EraTruth& era) {
+    Found found;
+    for (const auto& [key, movements] : era.ledger().movements) {
+      Counts before;
+      for (std::size_t i = 0; i < movements.size(); ++i) {
+        const LedgerMovement& movement = movements[i];
+        claim(movement.version == static_cast<Version>(i + 1), found, OffenceKind::kBrokenLedger,
+              [&] {
+                return fmt::format("the ledger: {} has version {} in place {}", text(key),
+                                   movement.version, i + 1);
+              });
+        claim(movement.counts.on_hand - before.on_hand == movement.on_hand_delta, found,
+              OffenceKind::kBrokenLedger, [&] {
+                return fmt::format("the ledger: {} {} is said to differ by {} from {}", text(key),
+                                   text(movement), movement.on_hand_delta, text(before));
+              });
+        before = movement.counts;
+      }
+    }
+    for (Offence& offence : found) tell(std::move(offence));
+  }
+
+  // ---- Writes
+
+  void check_request(const std::string& id, const Request& request) {
+    Found found;
+    if (request.acknowledged) {
+      int applied = 0;
+      for (const WriteOp* write : request.attempts) {
+        if (write->fate != Fate::kAcknowledged) continue;
+        check_acknowledged(*write, found);
+        applied += write->replayed ? 0 : 1;
+      }
+      claim(applied <= 1 || eras_.size() > 1, found, OffenceKind::kAppliedTwice, [&] {
+        return fmt::format("request {}: {} answers say that they applied it", id, applied);
+      });
+    } else if (!request.unknown) {
+      for (const EraTruth& era : eras_) {
+        claim(!era.ledger().requests.contains(id) && era.made_by(id) == nullptr, found,
+              OffenceKind::kRefusedApplied, [&] {
+                return fmt::format("{}: refused, and the ledger applied it",
+                                   text_of(*request.attempts.front()));
+              });
+      }
+    }
+    verdict_.answers += request.attempts.size();
+    for (Offence& offence : found) tell(std::move(offence));
+  }
+
+  void check_acknowledged(const WriteOp& write, Found& found) {
+    Found least;
+    bool first = true;
+    for (const EraTruth& era : eras_) {
+      // Acknowledged by the primary of one of the eras that the call touched.
+      if (era.ended() && write.sent > *era.ended()) continue;
+      Found here;
+      check_acknowledged(write, era, here);
+      if (first || here.size() < least.size()) least = std::move(here);
+      first = false;
+      if (least.empty() || (era.ended() && write.received <= *era.ended())) break;
+    }
+    std::ranges::move(least, std::back_inserter(found));
+  }
+
+  void check_acknowledged(const WriteOp& write, const EraTruth& era, Found& found) {
+    const auto it = era.ledger().requests.find(write.request);
+    claim(it != era.ledger().requests.end(), found, OffenceKind::kLostWrite, [&] {
+      return fmt::format("{}: acknowledged, and the ledger does not hold it", text_of(write));
+    });
+    if (it == era.ledger().requests.end()) return;
+
+    std::map<Key, int> made;
+    if (const auto* movements = era.made_by(write.request)) {
+      for (const auto& [key, version] : *movements) {
+        ++made[key];
+        const auto promised = it->second.find(key);
+        claim(promised != it->second.end() && promised->second == version, found,
+              OffenceKind::kAppliedTwice, [&] {
+                return fmt::format(
+                    "{}: the ledger has a movement of it, {} version {}, that the request did not "
+                    "make",
+                    text_of(write), text(key), version);
+              });
+      }
+    }
+    for (const auto& [key, n] : made) {
+      claim(n == 1, found, OffenceKind::kAppliedTwice, [&] {
+        return fmt::format("{}: the ledger has {} movements of it on {}, where there should be one",
+                           text_of(write), n, text(key));
+      });
+    }
+    for (const auto& [key, delta] : write.deltas) {
+      const auto version = it->second.find(key);
+      const LedgerMovement* movement =
+          version == it->second.end() ? nullptr : era.movement(key, version->second);
+      claim(movement != nullptr && movement->on_hand_delta == delta, found,
+            OffenceKind::kWrongAnswer, [&] {
+              return fmt::format(
+                  "{}: asked for {:+} on {}, and the ledger says {}", text_of(write), delta,
+                  text(key),
+                  movement == nullptr ? "nothing" : fmt::format("{:+}", movement->on_hand_delta));
+            });
+    }
+    for (const WrittenLevel& level : write.levels) {
+      ++verdict_.levels;
+      const LedgerMovement* movement = era.movement(level.key, level.version);
+      claim(movement != nullptr && movement->counts == level.counts, found,
+            OffenceKind::kWrongAnswer, [&] {
+              return fmt::format("{}: said that it left {} at version {} {}; the ledger: {}",
+                                 text_of(write), text(level.key), level.version, text(level.counts),
+                                 movement == nullptr ? "no such version" : text(*movement));
+            });
+    }
+  }
+
+  // ---- Reads
+
+  void check_read(const ReadOp& read) {
+    ++verdict_.answers;
+    if (read.write_lost) return check_write_lost(read);
+    const Moment moment{.earliest = clock_.earliest(read.sent),
+                        .latest = clock_.latest(read.received)};
+    microseconds oldest(0);
+    for (const Statement& said : read.levels) {
+      ++verdict_.levels;
+      oldest = std::max(oldest, said.age);
+      check_statement(read, said, moment);
+    }
+    Found found;
+    claim(read.levels.empty() || read.age >= oldest, found, OffenceKind::kAgeTooSmall, [&] {
+      return fmt::format("{}: says that its oldest part is {} old, and one is {}", text_of(read),
+                         text(read.age), text(oldest));
+    });
+    for (Offence& offence : found) tell(std::move(offence));
+  }
+
+  // Only what the newest ledger does not hold is lost.
+  void check_write_lost(const ReadOp& read) {
+    Found found;
+    claim(!eras_.back().ledger().requests.contains(read.token_of), found, OffenceKind::kFalselyLost,
+          [&] {
+            return fmt::format("{}: says that request {} was lost, and the ledger holds it",
+                               text_of(read), read.token_of);
+          });
+    for (Offence& offence : found) tell(std::move(offence));
+  }
+
+  // What the database's clock can have read while the call was under way.
+  struct Moment {
+    DatabaseTime earliest;
+    DatabaseTime latest;
+  };
+
+  // It may be the truth of any era that it dates itself into.
+  void check_statement(const ReadOp& read, const Statement& said, const Moment& moment) {
+    Found least;
+    bool first = true;
+    for (std::size_t i = eras_.size(); i-- > 0;) {
+      const EraTruth& era = eras_[i];
+      if (era.ended() && said.true_through > clock_.latest(*era.ended())) continue;
+      Found here;
+      check_statement(read, said, moment, era, here);
+      if (first || here.size() < least.size()) least = std::move(here);
+      first = false;
+      if (least.empty()) break;
+    }
+    for (Offence& offence : least) tell(std::move(offence));
+  }
+
+  void check_statement(const ReadOp& read, const Statement& said, const Moment& moment,
+                       const EraTruth& era, Found& found) {
+    if (!check_content(read, said, era, found)) return;
+    if (read.asked == Asked::kReadTime || read.asked == Asked::kVersion) {
+      return check_past(read, said, era, found);
+    }
+    check_dates(read, said, moment, era, found);
+    check_ages(read, said, moment, era, found);
+    if (read.bound_missed) return;
+    if (read.asked == Asked::kFullyConsistent) check_consistent(read, said, moment, era, found);
+    if (read.asked == Asked::kAtLeast) check_token(read, said, era, found);
+  }
+
+  // False when there is nothing that the rest could be compared with.
+  bool check_content(const ReadOp& read, const Statement& said, const EraTruth& era, Found& found) {
+    if (said.version == 0) {
+      claim(!said.exists && said.counts == Counts{} && !said.as_of, found,
+            OffenceKind::kWrongCounts, [&] {
+              return fmt::format("{}: {} is said to have never moved, and to be {}", text_of(read),
+                                 text(said.key), text(said));
+            });
+      return true;
+    }
+    const LedgerMovement* movement = era.movement(said.key, said.version);
+    claim(movement != nullptr, found, OffenceKind::kNoSuchVersion, [&] {
+      return fmt::format("{}: {} is said to be {}; the ledger has no such version", text_of(read),
+                         text(said.key), text(said));
+    });
+    if (movement == nullptr) return false;
+    claim(said.exists == movement->exists && said.counts == movement->counts, found,
+          OffenceKind::kWrongCounts, [&] {
+            return fmt::format("{}: {} is said to be {}; the ledger: {}", text_of(read),
+                               text(said.key), text(said), text(*movement));
+          });
+    claim(said.as_of == movement->committed_at, found, OffenceKind::kWrongAsOf, [&] {
+      return fmt::format("{}: {} is said to be {}; the ledger: {}", text_of(read), text(said.key),
+                         text(said), text(*movement));
+    });
+    claim(read.asked == Asked::kVersion || !era.hidden(said.key, said.version), found,
+          OffenceKind::kNeverVisible, [&] {
+            return fmt::format(
+                "{}: {} is said to be {}, which the transaction that made it had replaced",
+                text_of(read), text(said.key), text(said));
+          });
+    return true;
+  }
+
+  void check_past(const ReadOp& read, const Statement& said, const EraTruth& era, Found& found) {
+    if (read.asked == Asked::kVersion) {
+      claim(said.version == read.version, found, OffenceKind::kWrongPast, [&] {
+        return fmt::format("{}: {} was asked for version {}, and is said to be {}", text_of(read),
+                           text(said.key), read.version, text(said));
+      });
+      return;
+    }
+    claim(era.possible_at(said.key, said.version, read.read_time), found, OffenceKind::kWrongPast,
+          [&] {
+            return fmt::format("{}: {} is said to have been {} at {}, when it was not",
+                               text_of(read), text(said.key), text(said), text(read.read_time));
+          });
+  }
+
+  void check_dates(const ReadOp& read, const Statement& said, const Moment& moment,
+                   const EraTruth& era, Found& found) {
+    if (const LedgerMovement* movement = era.movement(said.key, said.version)) {
+      claim(movement->committed_at <= said.true_through, found, OffenceKind::kNotYetTrue, [&] {
+        return fmt::format("{}: {} is said to be {}; the ledger: {}", text_of(read), text(said.key),
+                           text(said), text(*movement));
+      });
+    }
+    claim(said.true_through <= moment.latest, found, OffenceKind::kNotYetTrue, [&] {
+      return fmt::format("{}: {} is said to be {}, when the database's clock had not passed {}",
+                         text_of(read), text(said.key), text(said), text(moment.latest));
+    });
+    const auto replaced = era.replaced_by(said.key, said.version);
+    claim(!replaced || *replaced >= said.true_through, found, OffenceKind::kStaleClaim, [&] {
+      return fmt::format("{}: {} is said to be {}; version {} had replaced it by {}", text_of(read),
+                         text(said.key), text(said), said.version + 1, text(*replaced));
+    });
+  }
+
+  void check_ages(const ReadOp& read, const Statement& said, const Moment& moment,
+                  const EraTruth& era, Found& found) {
+    const microseconds worst = said.age + read.uncertainty;
+    claim(moment.earliest - said.true_through <= worst, found, OffenceKind::kAgeTooSmall, [&] {
+      return fmt::format(
+          "{}: {} is said to be {} ± {}, and it was {} old at least when it was asked for",
+          text_of(read), text(said.key), text(said), text(read.uncertainty),
+          text(moment.earliest - said.true_through));
+    });
+    const auto replaced = era.replaced_by(said.key, said.version);
+    claim(!replaced || *replaced >= moment.earliest - worst, found, OffenceKind::kAgeTooSmall, [&] {
+      return fmt::format(
+          "{}: {} is said to be {} ± {}; version {} had replaced it by {}, {} before it was asked "
+          "for",
+          text_of(read), text(said.key), text(said), text(read.uncertainty), said.version + 1,
+          text(*replaced), text(moment.earliest - *replaced));
+    });
+    if (read.asked == Asked::kBounded && !read.bound_missed) {
+      claim(worst <= read.bound, found, OffenceKind::kBoundExceeded, [&] {
+        return fmt::format("{}: {} is said to be {} ± {}, and no more than {} were asked for",
+                           text_of(read), text(said.key), text(said), text(read.uncertainty),
+                           text(read.bound));
+      });
+    }
+  }
+
+  void check_consistent(const ReadOp& read, const Statement& said, const Moment& moment,
+                        const EraTruth& era, Found& found) {
+    const Version newest = era.newest_before(said.key, read.sent);
+    claim(said.version >= newest, found, OffenceKind::kNotConsistent, [&] {
+      return fmt::format("{}: {} is said to be {}; version {} was visible before it was asked for",
+                         text_of(read), text(said.key), text(said), newest);
+    });
+    claim(said.true_through >= moment.earliest, found, OffenceKind::kNotConsistent, [&] {
+      return fmt::format("{}: {} is said to be {}; it was asked for after {}", text_of(read),
+                         text(said.key), text(said), text(moment.earliest));
+    });
+  }
+
+  void check_token(const ReadOp& read, const Statement& said, const EraTruth& era, Found& found) {
+    const auto request = requests_.find(read.token_of);
+    const auto applied = era.ledger().requests.find(read.token_of);
+    claim(applied != era.ledger().requests.end() && request != requests_.end(), found,
+          OffenceKind::kTokenMissed, [&] {
+            return fmt::format("{}: answered, and the ledger does not hold request {}",
+                               text_of(read), read.token_of);
+          });
+    if (applied == era.ledger().requests.end() || request == requests_.end()) return;
+    if (const auto written = applied->second.find(said.key); written != applied->second.end()) {
+      claim(said.version >= written->second, found, OffenceKind::kTokenMissed, [&] {
+        return fmt::format("{}: {} is said to be {}; request {} had written version {}",
+                           text_of(read), text(said.key), text(said), read.token_of,
+                           written->second);
+      });
+    }
+    // What was visible before the write began was visible to it.
+    const LocalTime began = request->second.first_sent;
+    const Version newest = era.newest_before(said.key, began);
+    const bool had_seen = seen_[read.client].before(said.key, began) > said.version;
+    claim(said.version >= newest, found,
+          had_seen ? OffenceKind::kWentBack : OffenceKind::kTokenMissed, [&] {
+            return fmt::format(
+                "{}: {} is said to be {}; version {} was visible before request {} began{}",
+                text_of(read), text(said.key), text(said), newest, read.token_of,
+                had_seen ? ", and its client had seen more" : "");
+          });
+  }
+
+  const History& history_;
+  const ClockBounds clock_;
+  std::deque<EraTruth> eras_;
+  std::map<std::string, Request> requests_;
+  std::map<int, Seen> seen_;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+std::string Verdict::text() const {
+  std::string text = fmt::format("{} answers, {} levels, {} claims, {} false", answers, levels,
+                                 claims, offences_total);
+  for (const Offence& offence : offences) {
+    text += fmt::format("\n[{}] {}", name(offence.kind), offence.text);
+  }
+  return text;
+}
+
+Verdict check_history(const History& history, const std::vector<Era>& eras) {
+  return Checker(history, eras).run();
+}
+
+}  // namespace stock::support
