@@ -233,7 +233,7 @@ Service::Parts::Parts(const config::Config& config)
               config, config.primary_timeout),
       reads(stages(config), clock, database_clock, identity, view, attention, read_metrics),
       catalogue(shelves(config), clock, database_clock, identity),
-      directory(catalogue, database_clock, identity),
+      directory(catalogue, timers, database_clock, identity),
       write_session(postgres::LedgerStore::for_writing(
                         session_options(config, config.primary_url, config.write_timeout)),
                     clock, timers),
