@@ -77,7 +77,7 @@ class CallMetrics final : public stock::rpc::CallObserver {
   explicit CallMetrics(stock::telemetry::Metrics& metrics) : metrics_(metrics) {}
   std::size_t method(std::string_view service, std::string_view name, bool streaming) override;
   void started(std::size_t method) override;
-  void handled(std::size_t method, const stock::rpc::HandledCall& call) override;
+  void handled(std::size_t number, const stock::rpc::HandledCall& call) override;
 
  private:
   static constexpr std::size_t kCodes = 17;

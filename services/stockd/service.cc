@@ -371,7 +371,7 @@ absl::Status Service::start() {
     postgres::Session session(
         session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
         parts.timers);
-    const absl::Status schema = postgres::check_schema(session);
+    absl::Status schema = postgres::check_schema(session);
     if (absl::IsFailedPrecondition(schema)) return schema;
     parts.schema_known = schema.ok();
     if (!schema.ok()) {

@@ -68,7 +68,7 @@ void to_proto(const ledger::Written& written, v1::WrittenLevel& out) {
 
 // Hands the request to the ledger; `respond` fills in the response when it was applied.
 template <typename Call, typename Respond>
-void write(const Rooms& rooms, Call& call, ledger::Request request, Respond respond) {
+void write(const Rooms& rooms, Call& call, ledger::Request&& request, Respond respond) {
   call.response().set_request_id(domain::format_uuid(request.id));
   rooms.writes.submit(std::move(request), write_deadline(rooms, call),
                       [&call, respond = std::move(respond)](ledger::Outcome outcome) mutable {
