@@ -110,13 +110,15 @@ void WriteMetrics::retried(stock::ledger::Retry retry) {
 
 // ---- Drift
 
-DriftMetrics::DriftMetrics(Metrics& metrics, const std::vector<std::string>& layers)
+DriftMetrics::DriftMetrics(Metrics& metrics, const std::vector<std::string>& layers,
+                           const stock::clock::LocalClock& clock)
     : passes_ok_(metrics.counter("stock_audit_passes_total", "Passes of the auditor, by outcome.",
                                  {{"outcome", "ok"}})),
       passes_failed_(metrics.counter("stock_audit_passes_total",
                                      "Passes of the auditor, by outcome.",
                                      {{"outcome", "failed"}})),
-      keys_(metrics.counter("stock_audit_keys_total", "Keys examined by the auditor.")) {
+      keys_(metrics.counter("stock_audit_keys_total", "Keys examined by the auditor.")),
+      log_failures_(clock, std::chrono::seconds(10)) {
   for (const std::string& name : layers) {
     Layer& layer = layers_.emplace_back();
     for (std::size_t i = 0; i < layer.checks.size(); ++i) {

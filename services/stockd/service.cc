@@ -203,8 +203,8 @@ struct Service::Parts {
 Service::Parts::Parts(const config::Config& config)
     : read_metrics(metrics, config.layers),
       write_metrics(metrics),
-      drift_metrics(metrics, config.layers),
-      call_metrics(metrics),
+      drift_metrics(metrics, config.layers, clock),
+      call_metrics(metrics, clock),
       primary(postgres::Role::kPrimary,
               session_options(config, config.primary_url, config.primary_timeout),
               static_cast<std::size_t>(config.primary_connections), clock, timers, knowledge,
