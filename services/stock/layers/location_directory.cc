@@ -71,7 +71,7 @@ void LocationDirectory::launch(const domain::Requirement& requirement) {
     refresh = board(requirement, gone);
   }
   tell(gone, absl::CancelledError("the caller has gone"), nullptr);
-  if (refresh) fetch(std::move(refresh));
+  if (refresh) fetch(refresh);
 }
 
 std::shared_ptr<LocationDirectory::Refresh> LocationDirectory::board(
@@ -98,7 +98,7 @@ std::shared_ptr<LocationDirectory::Refresh> LocationDirectory::board(
   return refresh;
 }
 
-void LocationDirectory::fetch(std::shared_ptr<Refresh> refresh) {
+void LocationDirectory::fetch(const std::shared_ptr<Refresh>& refresh) {
   const std::vector<std::string>& ids = refresh->list->ids;
   const LocationQuery query{
       .id = {}, .after = ids.empty() ? std::string() : ids.back(), .limit = kPageSize};

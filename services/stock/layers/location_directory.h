@@ -65,7 +65,7 @@ class LocationDirectory {
   // Sends the lane's next refresh, unless one is under way or nobody waits.
   void launch(const domain::Requirement& requirement);
   std::shared_ptr<Refresh> board(const domain::Requirement& requirement, Waiters& gone);
-  void fetch(std::shared_ptr<Refresh> refresh);
+  void fetch(const std::shared_ptr<Refresh>& refresh);
   absl::Status add(LocationPage page, std::string_view layer, Snapshot& list) const;
   void landed(Refresh& refresh, const absl::Status& status,
               const std::shared_ptr<const Snapshot>& list);
