@@ -91,12 +91,13 @@ void ReadMetrics::judged(std::size_t stage, stock::layers::Judgement judgement) 
 
 // ---- The feed
 
-FeedMetrics::FeedMetrics(Metrics& metrics)
+FeedMetrics::FeedMetrics(Metrics& metrics, const stock::clock::LocalClock& clock)
     : moves_(metrics.counter("stock_feed_movements_total", "Movements that the feed applied.")),
       lag_(metrics.histogram("stock_feed_lag_seconds",
                              "Time from the commit of a movement to the feed's having applied it, "
                              "at most.",
-                             kAgeBounds)) {
+                             kAgeBounds)),
+      log_failures_(clock, std::chrono::seconds(10)) {
   for (std::size_t i = 0; i < polls_.size(); ++i) {
     polls_[i] = &metrics.counter(
         "stock_feed_polls_total",
@@ -161,13 +162,15 @@ void WriteMetrics::retried(stock::ledger::Retry retry) {
 
 // ---- Drift
 
-DriftMetrics::DriftMetrics(Metrics& metrics, const std::vector<std::string>& layers)
+DriftMetrics::DriftMetrics(Metrics& metrics, const std::vector<std::string>& layers,
+                           const stock::clock::LocalClock& clock)
     : passes_ok_(metrics.counter("stock_audit_passes_total", "Passes of the auditor, by outcome.",
                                  {{"outcome", "ok"}})),
       passes_failed_(metrics.counter("stock_audit_passes_total",
                                      "Passes of the auditor, by outcome.",
                                      {{"outcome", "failed"}})),
-      keys_(metrics.counter("stock_audit_keys_total", "Keys examined by the auditor.")) {
+      keys_(metrics.counter("stock_audit_keys_total", "Keys examined by the auditor.")),
+      log_failures_(clock, std::chrono::seconds(10)) {
   for (const std::string& name : layers) {
     Layer& layer = layers_.emplace_back();
     for (std::size_t i = 0; i < layer.checks.size(); ++i) {

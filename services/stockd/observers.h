@@ -3,11 +3,13 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "stock/clock/local_clock.h"
 #include "stock/drift/observer.h"
 #include "stock/feed/tail.h"
 #include "stock/layers/read_path.h"
@@ -54,7 +56,8 @@ class WriteMetrics final : public stock::ledger::Observer {
 
 class DriftMetrics final : public stock::drift::Observer {
  public:
-  DriftMetrics(stock::telemetry::Metrics& metrics, const std::vector<std::string>& layers);
+  DriftMetrics(stock::telemetry::Metrics& metrics, const std::vector<std::string>& layers,
+               const stock::clock::LocalClock& clock);
   void examined(std::size_t layer, stock::drift::Verdict verdict) override;
   void pass_finished(std::size_t keys, std::span<const stock::drift::LayerSummary> layers) override;
   void pass_failed(const absl::Status& why) override;
@@ -71,12 +74,12 @@ class DriftMetrics final : public stock::drift::Observer {
   stock::telemetry::Counter& passes_ok_;
   stock::telemetry::Counter& passes_failed_;
   stock::telemetry::Counter& keys_;
-  stock::telemetry::LogEvery log_failures_{std::chrono::seconds(10)};
+  stock::telemetry::LogEvery log_failures_;
 };
 
 class FeedMetrics final : public stock::feed::TailObserver {
  public:
-  explicit FeedMetrics(stock::telemetry::Metrics& metrics);
+  FeedMetrics(stock::telemetry::Metrics& metrics, const stock::clock::LocalClock& clock);
   void polled(Outcome outcome, const absl::Status& status) override;
   void applied(std::chrono::nanoseconds lag) override;
 
@@ -84,16 +87,17 @@ class FeedMetrics final : public stock::feed::TailObserver {
   std::array<stock::telemetry::Counter*, kOutcomes> polls_{};
   stock::telemetry::Counter& moves_;
   stock::telemetry::Histogram& lag_;
-  stock::telemetry::LogEvery log_failures_{std::chrono::seconds(10)};
+  stock::telemetry::LogEvery log_failures_;
 };
 
 // The names that go-grpc-middleware made standard, and a log line for what went wrong on our side.
 class CallMetrics final : public stock::rpc::CallObserver {
  public:
-  explicit CallMetrics(stock::telemetry::Metrics& metrics) : metrics_(metrics) {}
+  CallMetrics(stock::telemetry::Metrics& metrics, const stock::clock::LocalClock& clock)
+      : metrics_(metrics), log_failures_(clock, std::chrono::milliseconds(100)) {}
   std::size_t method(std::string_view service, std::string_view name, bool streaming) override;
   void started(std::size_t method) override;
-  void handled(std::size_t method, const stock::rpc::HandledCall& call) override;
+  void handled(std::size_t number, const stock::rpc::HandledCall& call) override;
 
  private:
   static constexpr std::size_t kCodes = 17;
@@ -108,7 +112,7 @@ class CallMetrics final : public stock::rpc::CallObserver {
   };
   stock::telemetry::Metrics& metrics_;
   std::vector<Method> methods_;
-  stock::telemetry::LogEvery log_failures_{std::chrono::milliseconds(100)};
+  stock::telemetry::LogEvery log_failures_;
 };
 
 }  // namespace stockd

@@ -224,16 +224,16 @@ Service::Parts::Parts(const config::Config& config)
     : view(config.feed ? static_cast<std::size_t>(config.feed_slots) : 0),
       read_metrics(metrics, config.layers),
       write_metrics(metrics),
-      drift_metrics(metrics, config.layers),
-      call_metrics(metrics),
-      feed_metrics(metrics),
+      drift_metrics(metrics, config.layers, clock),
+      call_metrics(metrics, clock),
+      feed_metrics(metrics, clock),
       primary(postgres::Role::kPrimary,
               session_options(config, config.primary_url, config.primary_timeout),
               static_cast<std::size_t>(config.primary_connections), clock, timers, knowledge,
               config, config.primary_timeout),
       reads(stages(config), clock, database_clock, identity, view, attention, read_metrics),
       catalogue(shelves(config), clock, database_clock, identity),
-      directory(catalogue, database_clock, identity),
+      directory(catalogue, timers, database_clock, identity),
       write_session(postgres::LedgerStore::for_writing(
                         session_options(config, config.primary_url, config.write_timeout)),
                     clock, timers),
@@ -429,7 +429,7 @@ absl::Status Service::start() {
     postgres::Session session(
         session_options(config_, config_.primary_url, config_.primary_timeout), parts.clock,
         parts.timers);
-    const absl::Status schema = check_database(session, parts.identity);
+    absl::Status schema = check_database(session, parts.identity);
     if (absl::IsFailedPrecondition(schema)) return schema;
     parts.schema_known = schema.ok();
     if (!schema.ok()) {

@@ -21,6 +21,10 @@ TEST_F(PostgresHistory, versions_and_their_successors_are_told) {
   const auto histories = history_.histories(questions);
   ASSERT_TRUE(histories.ok()) << histories.status();
   ASSERT_THAT(*histories, SizeIs(3));
+  for (const drift::KeyHistory& history : *histories) {
+    EXPECT_EQ(history.incarnation, world_.identity.current());
+  }
+  EXPECT_NE(world_.identity.current(), 0U);
   const drift::KeyHistory& never = (*histories)[0];
   EXPECT_EQ(never.newest, 0);
   EXPECT_FALSE(never.current.exists);

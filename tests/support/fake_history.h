@@ -27,6 +27,11 @@ class FakeHistory final : public drift::HistorySource {
     std::map<domain::Version, drift::VersionFact>& versions = ledger_[key];
     versions.erase(versions.begin(), versions.lower_bound(version));
   }
+  // The versions are those of another ledger from now on.
+  void become(domain::Incarnation incarnation) {
+    const std::lock_guard lock(mutex_);
+    incarnation_ = incarnation;
+  }
   void fail(absl::Status status) {
     const std::lock_guard lock(mutex_);
     status_ = std::move(status);
@@ -38,6 +43,7 @@ class FakeHistory final : public drift::HistorySource {
                                      const std::vector<domain::Version>& asked) const {
     const std::lock_guard lock(mutex_);
     drift::KeyHistory history;
+    history.incarnation = incarnation_;
     const auto it = ledger_.find(key);
     if (it == ledger_.end() || it->second.empty()) return history;
     const std::map<domain::Version, drift::VersionFact>& versions = it->second;
@@ -85,6 +91,7 @@ class FakeHistory final : public drift::HistorySource {
   mutable std::mutex mutex_;  // guards the rest
   std::map<domain::Key, std::map<domain::Version, drift::VersionFact>> ledger_;
   absl::Status status_;
+  domain::Incarnation incarnation_ = 0;
 };
 
 }  // namespace stock::support

@@ -220,6 +220,32 @@ TEST_F(Room, who_corrects_himself_is_not_accused) {
   EXPECT_EQ(asked, 2);
 }
 
+// The interleaving: a stale copy is found, the primary crashes, a copy of the new ledger is asked
+// for that was just superseded. Its version says nothing about the versions of the old one.
+TEST_F(Room, nobody_is_accused_across_two_ledgers) {
+  measure();
+  history.become(7);
+  Witness witness([&](const Key&) {
+    Answer answer = says(10, 1);
+    answer.reading.incarnation = history.of(kTea, {}).incarnation;
+    return answer;
+  });
+  int looks = 0;
+  history.before_answering([&] { ++looks; });
+  CrossExamination examination({&witness}, history, database_clock, clock, seconds(10));
+  EXPECT_EQ((*examination.examine(keys, {}))[0][0].verdict, Verdict::kStale);
+  EXPECT_EQ(looks, 2);
+
+  Witness moving([&](const Key&) {
+    if (looks++ > 2) history.become(8);
+    Answer answer = says(10, 1);
+    answer.reading.incarnation = history.of(kTea, {}).incarnation;
+    return answer;
+  });
+  CrossExamination across({&moving}, history, database_clock, clock, seconds(10));
+  EXPECT_EQ((*across.examine(keys, {}))[0][0].verdict, Verdict::kInconclusive);
+}
+
 TEST_F(Room, who_is_beyond_doubt_is_asked_once) {
   measure();
   int honest_asked = 0;

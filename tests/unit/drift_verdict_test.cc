@@ -69,6 +69,18 @@ TEST_F(Compare, the_newest_version_is_current) {
   EXPECT_EQ(judgement.age, microseconds(0));
 }
 
+// After a crash or a restore the same versions are others, and there may be fewer.
+TEST_F(Compare, a_copy_of_another_incarnation_is_nothing_that_the_ledger_could_judge) {
+  ledger.become(7);
+  EXPECT_EQ(level(5, 4).verdict, Verdict::kInconclusive);
+  EXPECT_EQ(level(6, 4).verdict, Verdict::kInconclusive);  // no wrong count
+  EXPECT_EQ(level(5, 9).verdict, Verdict::kInconclusive);  // nor ahead
+  EXPECT_EQ(level(10, 1).verdict, Verdict::kInconclusive);
+  EXPECT_EQ(level(42, -1).verdict, Verdict::kInconclusive);
+  claim.answer = {Outcome::kMiss, {}};
+  EXPECT_EQ(compare(claim, ledger.of(kTea, {})).verdict, Verdict::kAbsent);
+}
+
 TEST_F(Compare, a_superseded_version_is_stale_by_units_versions_and_time) {
   const Judgement judgement = level(10, 1);
   EXPECT_EQ(judgement.verdict, Verdict::kStale);

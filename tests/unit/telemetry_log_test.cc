@@ -11,6 +11,7 @@
 
 #include "stock/telemetry/log.h"
 #include "stock/telemetry/trace_context.h"
+#include "support/manual_clock.h"
 
 namespace stock::telemetry {
 namespace {
@@ -157,13 +158,17 @@ TEST_F(TelemetryLog, lines_of_many_threads_do_not_mix) {
 }
 
 TEST(TelemetryLogEvery, admits_one_per_period_and_counts_the_others) {
-  LogEvery every(seconds(10));
-  const LogEvery::Clock::time_point start{};
-  EXPECT_EQ(every.admit(start), 0);
-  EXPECT_EQ(every.admit(start + seconds(1)), std::nullopt);
-  EXPECT_EQ(every.admit(start + seconds(9)), std::nullopt);
-  EXPECT_EQ(every.admit(start + seconds(10)), 2);
-  EXPECT_EQ(every.admit(start + seconds(20)), 0);
+  support::ManualClock clock;
+  LogEvery every(clock, seconds(10));
+  EXPECT_EQ(every.admit(), 0);
+  clock.advance(seconds(1));
+  EXPECT_EQ(every.admit(), std::nullopt);
+  clock.advance(seconds(8));
+  EXPECT_EQ(every.admit(), std::nullopt);
+  clock.advance(seconds(1));
+  EXPECT_EQ(every.admit(), 2);
+  clock.advance(seconds(10));
+  EXPECT_EQ(every.admit(), 0);
 }
 
 TEST(TelemetryLogLevel, is_read_by_name) {

@@ -17,6 +17,8 @@
 
 namespace stock::admin {
 
+// Not an injected clock: this bounds how long a real socket is waited for, in poll(), and nothing
+// is ever said of the time that it tells. A test that owned it could not own the sockets.
 using Clock = std::chrono::steady_clock;
 
 // The threads and the sockets under way. Any thread may call.

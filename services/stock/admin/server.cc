@@ -79,7 +79,7 @@ void add_routes(httplib::Server& http, const Options& options) {
   http.Get("/metrics", [&options](const Request&, Response& response) {
     response.set_content(options.metrics(), kMetrics);
   });
-  http.set_exception_handler([](const Request&, Response& response, std::exception_ptr) {
+  http.set_exception_handler([](const Request&, Response& response, const std::exception_ptr&) {
     response.status = 500;
     response.set_content("the page could not be made\n", kText);
   });

@@ -63,7 +63,7 @@ std::string mistake(const Setting& setting, const Value& value, const absl::Stat
 }
 
 std::string literal(const Setting& setting, const Config& config) {
-  const std::string text = setting.secret ? redact(setting.show(config)) : setting.show(config);
+  std::string text = setting.secret ? redact(setting.show(config)) : setting.show(config);
   switch (setting.shape) {
     case Shape::kNumber:
       return text;

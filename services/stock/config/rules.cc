@@ -13,7 +13,7 @@ bool Config::has_layer(std::string_view name) const {
 std::vector<std::string> apply_rules(Config& config, bool layers_named) {
   std::vector<std::string> mistakes;
   if (config.primary_url.empty()) {
-    mistakes.push_back(
+    mistakes.emplace_back(
         "primary_url is required: the database that holds the ledger (STOCKD_PRIMARY_URL, "
         "--primary-url, or primary_url in the file)");
   }

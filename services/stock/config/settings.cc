@@ -77,21 +77,22 @@ class Group {
     Setting& setting = add(key, "HOST:PORT", help);
     setting.read = [=](std::string_view text, Config& config) {
       auto value = parse_address(text);
-      if (value.ok()) {
-        config.*member = *std::move(value);
+      if (!value.ok()) {
+        return value.status();
       }
-      return value.status();
+      config.*member = *std::move(value);
+      return absl::OkStatus();
     };
     setting.show = [=](const Config& config) { return (config.*member).text(); };
   }
 
   // `check` judges a text that is not empty; empty means that there is none.
   void url(std::string_view key, std::string Config::*member,
-           std::function<absl::Status(std::string_view)> check, std::string_view help) {
+           const std::function<absl::Status(std::string_view)>& check, std::string_view help) {
     Setting& setting = add(key, "URL", help);
     setting.secret = true;
     setting.read = [=](std::string_view text, Config& config) {
-      const absl::Status status = text.empty() ? absl::OkStatus() : check(text);
+      absl::Status status = text.empty() ? absl::OkStatus() : check(text);
       if (status.ok()) {
         config.*member = std::string(text);
       }
@@ -132,7 +133,7 @@ absl::Status read_log_level(std::string_view text, Config& config) {
 }
 
 absl::Status read_layers(std::string_view text, Config& config) {
-  const absl::Status bad = absl::InvalidArgumentError(
+  absl::Status bad = absl::InvalidArgumentError(
       "must be some of memory, redis, replica and primary, each at most once, in this order, and "
       "primary always");
   const std::vector<std::string> known = Config().layers;

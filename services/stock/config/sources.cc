@@ -30,6 +30,7 @@ const Setting* find(const std::vector<Setting>& table, std::string_view key) {
 
 std::vector<std::string_view> keys(const std::vector<Setting>& table) {
   std::vector<std::string_view> names;
+  names.reserve(table.size());
   for (const Setting& setting : table) {
     names.push_back(setting.key);
   }
@@ -63,7 +64,7 @@ std::string_view shape_name(Shape shape) {
     case Shape::kNumber:
       return "a whole number without quotation marks";
     case Shape::kList:
-      return "a list of texts, such as [\"memory\", \"primary\"]";
+      return R"(a list of texts, such as ["memory", "primary"])";
   }
   return "";
 }

@@ -16,6 +16,7 @@ struct Key {
   std::string location;
 
   friend bool operator==(const Key&, const Key&) = default;
+  // NOLINTNEXTLINE(modernize-use-nullptr): it takes the generated comparison with 0 for a pointer
   friend std::strong_ordering operator<=>(const Key&, const Key&) = default;
 
   template <typename H>

@@ -67,8 +67,10 @@ absl::StatusOr<CrossExamination::Judgements> CrossExamination::examine(
   disputed.erase(std::unique(disputed.begin(), disputed.end()), disputed.end());
 
   std::vector<layers::Layer*> again;
+  again.reserve(accused.size());
   for (const std::size_t w : accused) again.push_back(witnesses_[w]);
   std::vector<domain::Key> about;
+  about.reserve(disputed.size());
   for (const std::size_t k : disputed) about.push_back(keys[k]);
   const absl::StatusOr<Look> second = look(std::move(about), again, stop);
   if (!second.ok()) return second.status();
@@ -80,6 +82,11 @@ absl::StatusOr<CrossExamination::Judgements> CrossExamination::examine(
       judgement = second->judge(i, j);
       const domain::Version said = second->claims[i][j].answer.reading.version;
       if (judgement.verdict == Verdict::kStale && said >= first->histories[disputed[j]].newest) {
+        judgement = {.verdict = Verdict::kInconclusive};
+      }
+      // Versions of two ledgers cannot be compared.
+      if (diverges(judgement.verdict) &&
+          second->histories[j].incarnation != first->histories[disputed[j]].incarnation) {
         judgement = {.verdict = Verdict::kInconclusive};
       }
       const domain::Version said_first =

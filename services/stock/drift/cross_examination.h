@@ -35,7 +35,7 @@ class CrossExamination {
   // what the first history showed: that was visible to everybody before the second question, so
   // that nobody is accused because a commit was just becoming visible. A second kAhead stands only
   // when the second history still lacks what was said the first time: a standby shows a commit
-  // before the primary does.
+  // before the primary does. None stands when the ledger became another between the questions.
   //
   // Errors: those of the history; UNAVAILABLE as long as the database's clock is not known;
   // CANCELLED when `stop` is requested.

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "stock/domain/key.h"
 #include "stock/domain/level.h"
+#include "stock/domain/reading.h"
 #include "stock/domain/time.h"
 
 namespace stock::drift {
@@ -25,6 +26,7 @@ struct KeyHistory {
   VersionFact current;         // of `newest`; when that is 0: no level, committed at the epoch
   // Of the versions that were asked for and of their successors, those that the ledger holds.
   std::map<domain::Version, VersionFact> versions;
+  domain::Incarnation incarnation = 0;  // of the ledger that this is the history of
 };
 
 struct HistoryQuestion {

@@ -116,6 +116,7 @@ Judgement compare(const Claim& claim, const KeyHistory& history) {
     return {.verdict = failed(claim.answer.outcome) ? Verdict::kUnreachable : Verdict::kAbsent};
   }
   const Reading& reading = claim.answer.reading;
+  if (reading.incarnation != history.incarnation) return {.verdict = Verdict::kInconclusive};
   const Version version = reading.version;
   if (version < 0 || (reading.exists && version == 0)) return judge_by_counts(claim, history);
   const std::int64_t behind = history.newest - version;

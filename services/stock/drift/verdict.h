@@ -20,7 +20,7 @@ enum class Verdict : std::uint8_t {
   kAhead,         // there is no such version
   kAbsent,        // the layer said nothing; that is no lie
   kUnreachable,   // it did not answer, or failed
-  kInconclusive,  // it moved while we looked, or what it says is of a version that is not kept
+  kInconclusive,  // it moved while we looked, or it is of a version or ledger that is not kept
 };
 inline constexpr std::size_t kVerdicts = 8;
 std::string_view verdict_name(Verdict verdict);  // "current"...
@@ -50,6 +50,7 @@ struct Judgement {
 // - A value that cannot be read (kCorrupt) is no statement: kAbsent, like a miss.
 // - A level in a version below 1 claims no version: it is judged by its counts alone.
 // - Versions that are not kept any more are not guessed at: kInconclusive.
+// - Nor are those of another incarnation, whose versions were others. Nobody is served such a copy.
 // - Between being committed and being seen by everybody a version is neither true nor false.
 //   compare() knows the commit only, so a single kStale may be due to that. Who accuses looks
 //   twice.

@@ -46,6 +46,7 @@ std::vector<domain::Key> keys_of(const std::vector<const Request*>& requests) {
 
 std::vector<domain::Uuid> ids_of(const std::vector<const Request*>& requests) {
   std::vector<domain::Uuid> ids;
+  ids.reserve(requests.size());
   for (const Request* request : requests) ids.push_back(request->id);
   sort_distinct(ids);
   return ids;

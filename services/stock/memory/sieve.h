@@ -25,7 +25,7 @@ namespace stock::memory {
 
 // A key with its hash, which is computed once per operation.
 struct HashedKey {
-  explicit HashedKey(const domain::Key& key);
+  explicit HashedKey(const domain::Key& hashed);
 
   const domain::Key& key;
   std::size_t hash;

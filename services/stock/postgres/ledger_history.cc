@@ -40,7 +40,8 @@ absl::StatusOr<std::vector<drift::KeyHistory>> LedgerHistory::histories(
   std::vector<drift::KeyHistory> histories(questions.size());
   const absl::Status status = asker_.ask(
       session_, sql::histories(), parameters(questions),
-      [&](const Dating&, const pqxx::result& rows) {
+      [&](const Dating& dating, const pqxx::result& rows) {
+        for (drift::KeyHistory& history : histories) history.incarnation = dating.incarnation;
         for (const pqxx::row& row : rows) {
           const std::int64_t position = number(row[0]);
           if (position == 0) continue;

@@ -179,7 +179,7 @@ absl::StatusOr<domain::Transaction> PostgresTransaction::persist(
 
 // Once COMMIT has been sent, only an answer tells what became of it.
 absl::Status PostgresTransaction::commit() {
-  const absl::Status status = session_.use([this](Connection&) {
+  absl::Status status = session_.use([this](Connection&) {
     work_->commit();
     return absl::OkStatus();
   });
@@ -189,7 +189,7 @@ absl::Status PostgresTransaction::commit() {
   }
   if (!session_.connected()) return absl::UnavailableError(status.message());
   // The session lives, so this is the server's answer: it has rolled back.
-  const absl::Status known = as_promised(status);
+  absl::Status known = as_promised(status);
   return absl::IsUnavailable(known) ? absl::AbortedError(known.message()) : known;
 }
 

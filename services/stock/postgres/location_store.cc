@@ -36,7 +36,7 @@ absl::StatusOr<domain::Location> create_or_find(Session& session, const domain::
     if (!found.ok()) return found.status();
     if (!found->has_value()) continue;
     if ((*found)->display_name == wanted.display_name) return **std::move(found);
-    return absl::AlreadyExistsError(fmt::format("location \"{}\" exists and is called \"{}\"",
+    return absl::AlreadyExistsError(fmt::format(R"(location "{}" exists and is called "{}")",
                                                 wanted.id, (*found)->display_name));
   }
   return absl::AbortedError("others create and remove this location at the same time");

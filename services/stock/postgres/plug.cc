@@ -57,7 +57,7 @@ bool Plug::stopped() {
   return stopped_;
 }
 
-void Plug::shut() {
+void Plug::shut() const {
   if (socket_ >= 0) shutdown(socket_, SHUT_RDWR);
 }
 

@@ -32,7 +32,7 @@ class Plug {
   [[nodiscard]] bool stopped();
 
  private:
-  void shut();  // with the mutex held
+  void shut() const;  // with the mutex held
 
   std::mutex mutex_;
   int socket_ = -1;

@@ -40,24 +40,24 @@ Pool::~Pool() {
 
 void Pool::submit(domain::LocalTime deadline, Task task) {
   std::vector<Waiting> expired;
-  absl::Status refused;
-  {
-    const std::lock_guard lock(mutex_);
-    if (queue_.size() >= capacity_) expired = take_expired();
-    if (stopping_) {
-      refused = absl::UnavailableError("this program is stopping");
-    } else if (queue_.size() >= capacity_) {
-      refused = absl::ResourceExhaustedError("too many requests wait for the database");
-    } else {
-      queue_.push_back({deadline, std::move(task)});
-    }
-  }
+  const absl::Status refused = enqueue(deadline, task, expired);
   if (refused.ok()) {
     work_.notify_one();
   } else {
     task(refused);
   }
   for (Waiting& waiting : expired) waiting.task(too_late());
+}
+
+absl::Status Pool::enqueue(domain::LocalTime deadline, Task& task, std::vector<Waiting>& expired) {
+  const std::lock_guard lock(mutex_);
+  if (queue_.size() >= capacity_) expired = take_expired();
+  if (stopping_) return absl::UnavailableError("this program is stopping");
+  if (queue_.size() >= capacity_) {
+    return absl::ResourceExhaustedError("too many requests wait for the database");
+  }
+  queue_.push_back({deadline, std::move(task)});
+  return absl::OkStatus();
 }
 
 Pool::Stats Pool::stats() const {

@@ -53,6 +53,8 @@ class Pool {
     domain::LocalTime deadline;
     Task task;
   };
+  // Takes the task, unless there is an error. What has expired made room for it.
+  absl::Status enqueue(domain::LocalTime deadline, Task& task, std::vector<Waiting>& expired);
   void serve(Session& session);
   std::vector<Waiting> take_expired();  // with the mutex held
 

@@ -24,7 +24,7 @@ absl::Status mismatch(std::string_view found, std::string_view what_to_do) {
 
 absl::Status check_schema(Session& session) {
   std::string found;
-  const absl::Status status = session.run([&](Connection& connection) {
+  absl::Status status = session.run([&](Connection& connection) {
     pqxx::nontransaction transaction(connection.pq());
     for (const pqxx::row& row : connection.exec(transaction, sql::newest_migration())) {
       found = text(row[0]);

@@ -204,12 +204,12 @@ class BatchRead final : public CallRead<BatchCall> {
  public:
   using CallRead::CallRead;
   void respond(v1::BatchGetStockLevelsResponse& response) override {
-    response.mutable_levels()->Reserve(static_cast<int>(position_.size()));
-    for (const std::size_t i : position_) fill(i, *response.add_levels());
+    response.mutable_levels()->Reserve(static_cast<int>(position.size()));
+    for (const std::size_t i : position) fill(i, *response.add_levels());
     fill(*response.mutable_provenance());
   }
 
-  std::vector<std::size_t> position_;  // of each requested key among the distinct ones
+  std::vector<std::size_t> position;  // of each requested key among the distinct ones
 };
 
 void batch_get_stock_levels(const Rooms& rooms, BatchCall& call) {
@@ -226,7 +226,7 @@ void batch_get_stock_levels(const Rooms& rooms, BatchCall& call) {
     }
     const auto [it, fresh] = seen.try_emplace(key, read->keys.size());
     if (fresh) read->keys.push_back(std::move(key));
-    read->position_.push_back(it->second);
+    read->position.push_back(it->second);
   }
   Freshness freshness;
   if (const auto wrong =
@@ -252,21 +252,22 @@ class PlacedRead : public CallRead<Call> {
         this->past ? domain::Requirement{.fully_consistent = true} : this->requirement;
     this->rooms_.directory.get(
         listed, this->context,
-        [self = self.release()](absl::Status status,
-                                std::shared_ptr<const layers::LocationDirectory::Snapshot> list) {
+        [self = self.release()](
+            absl::Status status,
+            const std::shared_ptr<const layers::LocationDirectory::Snapshot>& list) {
           std::unique_ptr<PlacedRead> read(self);
           if (!status.ok()) {
             return read->call_.finish(
                 unanswered(read->call_.context(), status, std::nullopt, {}, read->rooms_.instance));
           }
-          read->directory_ = std::move(list);
-          read->locations_ = read->directory_->ids;
+          read->directory_ = list;
+          read->locations = read->directory_->ids;
           PlacedRead& placed = *read;
           placed.place(std::move(read));
         });
   }
 
-  std::vector<std::string> locations_;
+  std::vector<std::string> locations;
 
  protected:
   // Adds the keys; what is wrong with them, if something is.
@@ -323,9 +324,9 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
 
   std::optional<Failure> add_keys() override {
     const auto& request = call_.request();
-    if (request.skus_size() * locations_.size() > kMaxKeys) return too_many();
+    if (request.skus_size() * locations.size() > kMaxKeys) return too_many();
     for (const std::string& sku : request.skus()) {
-      for (const std::string& location : locations_) add_key(sku, location);
+      for (const std::string& location : locations) add_key(sku, location);
     }
     return std::nullopt;
   }
@@ -348,7 +349,7 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
     const domain::Reading* oldest_part = nullptr;
     auto age = std::chrono::microseconds(0);
     bool mixed = false;
-    for (const std::string& location : locations_) {
+    for (const std::string& location : locations) {
       const domain::Reading& reading = readings_by_key.at({sku, location});
       if (oldest_part != nullptr && (reading.layer != oldest_part->layer ||
                                      reading.true_through != oldest_part->true_through)) {
@@ -401,10 +402,10 @@ void batch_get_stock_totals(const Rooms& rooms, TotalsCall& call) {
     const auto status = domain::validate_name("location", location);
     if (!status.ok()) {
       wrong = bad_field(fmt::format("locations[{}]", i), std::string(status.message()));
-    } else if (std::ranges::find(read->locations_, location) != read->locations_.end()) {
+    } else if (std::ranges::find(read->locations, location) != read->locations.end()) {
       wrong = bad_field(fmt::format("locations[{}]", i), "is named twice");
     }
-    read->locations_.push_back(location);
+    read->locations.push_back(location);
   }
   if (wrong) return call.finish(to_status(*wrong));
   begin(rooms, call, std::move(read), std::move(freshness),
@@ -424,20 +425,20 @@ class CheckRead final : public PlacedRead<CheckCall> {
 
   std::optional<Failure> add_keys() override {
     std::size_t places = 0;
-    for (const Line& line : lines_) {
-      places += line.location.empty() ? locations_.size() : 1;
+    for (const Line& line : lines) {
+      places += line.location.empty() ? locations.size() : 1;
       if (places > kMaxKeys) return too_many();
       if (!line.location.empty()) {
         add_key(line.sku, line.location);
       } else {
-        for (const std::string& location : locations_) add_key(line.sku, location);
+        for (const std::string& location : locations) add_key(line.sku, location);
       }
     }
     return std::nullopt;
   }
 
   void respond(v1::CheckAvailabilityResponse& response) override {
-    const auto answers = check_availability(lines_, locations_, by_key());
+    const auto answers = check_availability(lines, locations, by_key());
     response.set_available(true);
     for (std::size_t i = 0; i < answers.size(); ++i) {
       v1::LineAvailability& line = *response.add_lines();
@@ -450,7 +451,7 @@ class CheckRead final : public PlacedRead<CheckCall> {
     fill(*response.mutable_provenance());
   }
 
-  std::vector<Line> lines_;
+  std::vector<Line> lines;
 };
 
 void check_availability_call(const Rooms& rooms, CheckCall& call) {
@@ -475,7 +476,7 @@ void check_availability_call(const Rooms& rooms, CheckCall& call) {
       wrong = bad_field(field("quantity"), "must be between 1 and 10^15");
     }
     anywhere = anywhere || line.location().empty();
-    read->lines_.push_back({line.sku(), line.location(), line.quantity()});
+    read->lines.push_back({line.sku(), line.location(), line.quantity()});
   }
   if (wrong) return call.finish(to_status(*wrong));
   begin(rooms, call, std::move(read), std::move(freshness),

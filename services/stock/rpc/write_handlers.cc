@@ -76,7 +76,7 @@ std::string token_of(const Rooms& rooms, const ledger::Applied& applied,
 
 // Hands the request to the ledger; `respond` fills in the response when it was applied.
 template <typename Call, typename Respond>
-void write(const Rooms& rooms, Call& call, ledger::Request request, Respond respond) {
+void write(const Rooms& rooms, Call& call, ledger::Request&& request, Respond respond) {
   call.response().set_request_id(domain::format_uuid(request.id));
   const domain::Uuid id = request.id;
   rooms.writes.submit(

@@ -125,12 +125,12 @@ void log(LogLevel level, std::string_view message, Fields fields, const TraceCon
   extras = {};
 }
 
-std::optional<std::int64_t> LogEvery::admit(Clock::time_point now) {
-  const Clock::rep at = now.time_since_epoch().count();
-  Clock::rep next = next_.load(std::memory_order_relaxed);
+std::optional<std::int64_t> LogEvery::admit() {
+  const domain::LocalTime now = clock_.now();
+  domain::LocalTime next = next_.load(std::memory_order_relaxed);
   // Of several threads that find the period over, one moves it on and logs.
-  if (at < next ||
-      !next_.compare_exchange_strong(next, at + period_.count(), std::memory_order_relaxed)) {
+  if (now < next ||
+      !next_.compare_exchange_strong(next, now + period_, std::memory_order_relaxed)) {
     suppressed_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;
   }

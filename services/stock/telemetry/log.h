@@ -21,6 +21,9 @@
 #include <utility>
 #include <variant>
 
+#include "stock/clock/local_clock.h"
+#include "stock/domain/time.h"
+
 namespace stock::telemetry {
 
 struct TraceContext;
@@ -82,16 +85,17 @@ inline void log_error(std::string_view message, Fields fields = {},
 //   }
 class LogEvery {
  public:
-  using Clock = std::chrono::steady_clock;
-
-  explicit LogEvery(Clock::duration period) : period_(period) {}
+  // The clock outlives it.
+  LogEvery(const clock::LocalClock& clock, std::chrono::nanoseconds period)
+      : clock_(clock), period_(period) {}
 
   // May the message be logged now? If so, how many were not since the last one that was.
-  std::optional<std::int64_t> admit(Clock::time_point now = Clock::now());
+  std::optional<std::int64_t> admit();
 
  private:
-  const Clock::duration period_;
-  std::atomic<Clock::rep> next_{Clock::time_point::min().time_since_epoch().count()};
+  const clock::LocalClock& clock_;
+  const std::chrono::nanoseconds period_;
+  std::atomic<domain::LocalTime> next_{domain::LocalTime::min()};
   std::atomic<std::int64_t> suppressed_{0};
 };
 

@@ -177,7 +177,7 @@ Gauge& Metrics::gauge(std::string_view name, std::string_view help, Labels label
 }
 
 Histogram& Metrics::histogram(std::string_view name, std::string_view help,
-                              std::vector<double> bounds, Labels labels) {
+                              const std::vector<double>& bounds, Labels labels) {
   check_bounds(name, bounds);
   const std::lock_guard lock(mutex_);
   auto& histogram =

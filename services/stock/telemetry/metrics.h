@@ -40,8 +40,8 @@ class Metrics {
   Counter& counter(std::string_view name, std::string_view help, Labels labels = {});
   Gauge& gauge(std::string_view name, std::string_view help, Labels labels = {});
   // `bounds`: inclusive upper bounds, finite and strictly rising; one set per name.
-  Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
-                       Labels labels = {});
+  Histogram& histogram(std::string_view name, std::string_view help,
+                       const std::vector<double>& bounds, Labels labels = {});
 
   // For numbers that are kept elsewhere. That of a counter must never fall.
   void counter_callback(std::string_view name, std::string_view help, Labels labels, Callback read);
