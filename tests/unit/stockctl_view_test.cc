@@ -69,6 +69,17 @@ TEST(StockctlLevelView, says_the_count_the_layer_the_age_and_the_trail_at_a_glan
             "  instance     stockd-1\n");
 }
 
+TEST(StockctlLevelView, a_version_that_was_just_becoming_true_is_named_so) {
+  const std::string text = level_text(R"pb(
+    level {
+      key { sku: "X" location: "LON" }
+      exists: true
+      version: 3
+      provenance { layer: LAYER_PRIMARY in_transition: true }
+    })pb");
+  EXPECT_NE(text.find("nobody can say whether it or the"), std::string::npos);
+}
+
 TEST(StockctlLevelView, a_key_without_a_level_is_no_zero) {
   const std::string text = level_text(R"pb(
     level {
@@ -227,6 +238,13 @@ TEST(StockctlCommandLine, wrong_usage_is_exit_code_two_and_names_the_help) {
            {"get", "A", "--bogus"},
            {"get", "A", "--deadline", "5"},
            {"get", "A", "--max-staleness", "1s", "--fully-consistent"},
+           {"get", "A", "--at", "soon"},
+           {"get", "A", "--at", "02:07", "--version", "3"},
+           {"get", "A", "--at-least-as-fresh", "token", "--fully-consistent"},
+           {"list", "--at", "02:07"},
+           {"batch", "A", "--version", "3"},
+           {"ledger"},
+           {"ledger", "adopt", "--database-url"},
            {"adjust", "A", "B"},
            {"adjust", "A=1.5"},
            {"check", "A=0"},
@@ -245,20 +263,23 @@ TEST(StockctlCommandLine, help_has_examples_and_exit_codes) {
   EXPECT_EQ(whole.exit_code, 0);
   EXPECT_NE(whole.out.find("130  stopped by Ctrl-C"), std::string::npos);
   for (const char* command : {"get", "batch", "total", "list", "check", "history", "adjust", "set",
-                              "import", "replay", "locations", "completion"}) {
+                              "import", "replay", "locations", "ledger", "completion"}) {
     const Ran ran = run_with({command, "--help"});
     EXPECT_EQ(ran.exit_code, 0);
     EXPECT_NE(ran.out.find("Examples:\n  "), std::string::npos) << command;
     std::istringstream lines(ran.out);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
   }
+  std::istringstream adopt(run_with({"ledger", "adopt", "--help"}).out);
+  for (std::string line; std::getline(adopt, line);) EXPECT_LE(line.size(), 80u) << line;
 }
 
 TEST(StockctlCommandLine, completion_knows_every_command_and_option) {
   for (const char* shell : {"bash", "zsh"}) {
     const Ran ran = run_with({"completion", shell});
     EXPECT_EQ(ran.exit_code, 0);
-    for (const char* word : {"locations create", "--max-staleness", "--in-flight", "--address"}) {
+    for (const char* word : {"locations create", "--max-staleness", "--in-flight", "--address",
+                             "--at-least-as-fresh", "ledger adopt", "--database-url"}) {
       EXPECT_NE(ran.out.find(word), std::string::npos) << word;
     }
   }

@@ -76,8 +76,10 @@ absl::StatusOr<ExitCode> adopt(const AdoptOptions& options, Session& session) {
 void add_ledger(CLI::App& app, Session& session) {
   CLI::App& ledger = *app.add_subcommand("ledger", "Look after a ledger as a whole");
   ledger.require_subcommand(1);
-  CLI::App& command = *ledger.add_subcommand(
-      "adopt", "Make a ledger that was restored from a dump this database's own");
+  ledger.footer(
+      "Examples:\n"
+      "  stockctl ledger adopt --database-url postgresql://postgres@localhost/restored");
+  CLI::App& command = *ledger.add_subcommand("adopt", "Make a restored ledger this database's own");
   auto options = std::make_shared<AdoptOptions>();
   command.add_option("--database-url", options->url, "The database, as owner or superuser")
       ->required()
@@ -88,10 +90,10 @@ void add_ledger(CLI::App& app, Session& session) {
   command.footer(
       "Examples:\n"
       "  stockctl ledger adopt --database-url postgresql://postgres@localhost/restored\n"
-      "The transaction ids in a restored ledger belong to the database that it was dumped from,\n"
-      "and stockd refuses to serve it. Adopting replaces them; counts, versions and history stay "
-      "as\n"
-      "they are, and tokens of writes that it holds stay valid.\n"
+      "The transaction ids in a ledger that was restored from a dump belong to the\n"
+      "database that it was dumped from, and stockd refuses to serve it. Adopting\n"
+      "replaces them. Counts, versions and history stay as they are, and the tokens of\n"
+      "the writes that it holds stay valid. Stop every stockd and writer before.\n"
       "Exit code 1 when there is nothing to adopt.");
   session.on_command(command, [options, &session] { return adopt(*options, session); });
 }
