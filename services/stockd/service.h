@@ -17,7 +17,7 @@ class Service {
   ~Service();
 
   // Listens, and answers from now on, with whatever works. UNAVAILABLE: an address cannot be
-  // listened on. FAILED_PRECONDITION: the database holds another schema.
+  // listened on. FAILED_PRECONDITION: the database holds another schema, or a foreign ledger.
   absl::Status start();
   // Looks after the health that is told to load balancers. To be called every now and then.
   void look_after();

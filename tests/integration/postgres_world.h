@@ -99,6 +99,8 @@ struct Database {
       layer.levels(std::move(query), context, std::move(done));
     } else if constexpr (std::is_same_v<Page, layers::MovementPage>) {
       layer.movements(std::move(query), context, std::move(done));
+    } else if constexpr (std::is_same_v<Page, layers::PastPage>) {
+      layer.past(std::move(query), context, std::move(done));
     } else {
       layer.locations(std::move(query), context, std::move(done));
     }

@@ -1,6 +1,7 @@
 // Tokens: what a write returns, and what a read makes of it, over two processes and histories.
 #include "service_world.h"
 #include "stock/rpc/token.h"
+#include "support/tcp_gate.h"
 
 namespace stock {
 namespace {
@@ -127,6 +128,44 @@ TEST_F(ServiceTokensTest, a_token_outlives_a_crash_that_its_write_outlived) {
     const auto read = client.get("crash", "main", as_fresh_as(token));
     return read.ok() && read.response.level().counts().on_hand() == 5;
   }));
+}
+
+TEST_F(ServiceTokensTest, once_the_feed_shows_the_write_memory_answers) {
+  StockdProcess stockd(all_layers());
+  StockClient client(stockd.address());
+  client.create_location("main", "Main");
+  const auto fresh = as_fresh_as(client.adjust("near", "main", 3).response.token());
+  EXPECT_TRUE(
+      eventually([&] { return trail_of(client.get("near", "main", fresh).response.provenance()); },
+                 Eq("memory hit")));
+  EXPECT_EQ(client.get("near", "main", fresh).response.level().counts().on_hand(), 3);
+}
+
+TEST_F(ServiceTokensTest, without_the_primary_it_is_unavailable_or_stale_as_asked) {
+  support::TcpGate gate(primary().port());
+  std::string url = primary().url();
+  const std::string port = ":" + std::to_string(primary().port());
+  url.replace(url.find(port), port.size(), ":" + std::to_string(gate.port()));
+  StockdProcess stockd({.primary_url = url, .flags = {"--layers", "memory,primary"}});
+  StockdProcess other(primary_only());
+  StockClient client(stockd.address());
+  StockClient elsewhere(other.address());
+  client.create_location("main", "Main");
+  ASSERT_TRUE(client.adjust("cut", "main", 1).ok());
+  ASSERT_TRUE(eventually(
+      [&] { return trail_of(client.get("cut", "main", at_most(1h)).response.provenance()); },
+      Eq("memory hit")));
+  gate.cut();
+  const auto written = elsewhere.adjust("cut", "main", 1);
+  ASSERT_TRUE(written.ok()) << written.message;
+  v1::Consistency fresh = as_fresh_as(written.response.token());
+  const auto strict = client.get("cut", "main", fresh);
+  EXPECT_EQ(strict.code, kUnavailable) << strict.message;
+  fresh.set_allow_stale(true);
+  const auto stale = client.get("cut", "main", fresh);
+  ASSERT_TRUE(stale.ok()) << stale.message;
+  EXPECT_EQ(stale.response.level().version(), 1);
+  EXPECT_TRUE(stale.response.provenance().bound_missed());
 }
 
 }  // namespace

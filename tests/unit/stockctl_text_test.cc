@@ -55,6 +55,28 @@ TEST(StockctlFormat, times_are_utc_and_rounded_down) {
   EXPECT_EQ(format_time_of_day(time), "02:03:11.123");
 }
 
+TEST(StockctlParse, times_of_the_past_are_written_as_people_do) {
+  using std::chrono::sys_days;
+  const auto day = std::chrono::year(2026) / 11 / 24;
+  const Instant now = sys_days(day) + 2h + 10min;
+  const Instant seven = sys_days(day) + 2h + 7min;
+  EXPECT_EQ(parse_time("2026-11-24T02:07:00Z", now), seven);
+  EXPECT_EQ(parse_time("2026-11-24T03:07:00.000001+01:00", now), seven + 1us);
+  EXPECT_EQ(parse_time("2026-11-24 02:07", now), seven);
+  EXPECT_EQ(parse_time("2026-11-24 02:07:00.5", now), seven + 500ms);
+  EXPECT_EQ(parse_time("02:07", now), seven);
+  EXPECT_EQ(parse_time("02:07:30", now), seven + 30s);
+  EXPECT_EQ(parse_time("23:59", now), sys_days(day) - 1min) << "yesterday: it has not come yet";
+  EXPECT_EQ(parse_time("3m ago", now), seven);
+  EXPECT_EQ(parse_time("3 minutes ago", now), seven);
+  EXPECT_EQ(parse_time("1 hour ago", now), now - 1h);
+  EXPECT_EQ(parse_time("1m30s ago", now), now - 90s);
+  for (const char* wrong : {"", "soon", "ago", " ago", "3 ago", "3 fortnights ago", "25:00",
+                            "-3m ago", "2026-13-01T00:00:00Z", "02:07 tomorrow"}) {
+    EXPECT_FALSE(parse_time(wrong, now)) << wrong;
+  }
+}
+
 TEST(StockctlParse, counts_are_whole_and_bounded) {
   EXPECT_EQ(parse_count("+5").value(), 5);
   EXPECT_EQ(parse_count("-3").value(), -3);

@@ -2,8 +2,10 @@
 // cannot.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +65,40 @@ struct LocationPage {
   std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
 };
 
+// What was: at an instant of database time, or by its version.
+struct PastQuery {
+  std::vector<domain::Key> keys;  // distinct
+  // The newest version of each key that was committed by then; else that of this number.
+  std::optional<domain::DatabaseTime> at;
+  domain::Version version = 0;
+};
+
+struct PastLevel {
+  bool found = false;  // false: there is no such version yet
+  // True through the instant that was asked for; a version, through the commit of its successor, or
+  // else through the date of the page.
+  domain::Reading reading;
+  // A reading of the clock after it was seen, so that it became true between as_of and then. The
+  // epoch: not known.
+  domain::DatabaseTime seen_by;
+  // The instant that was asked for lies between, so that nobody can say whether this version or the
+  // one before it was visible then.
+  bool in_transition = false;
+};
+
+struct PastPage {
+  std::vector<PastLevel> levels;  // one for one
+  domain::DatabaseTime true_through;
+  domain::Incarnation incarnation = 0;
+  std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
+
+  // Whether nothing can be added to it any more: another database might know more.
+  [[nodiscard]] bool answers(const PastQuery& query) const {
+    if (query.at) return *query.at <= true_through;
+    return std::all_of(levels.begin(), levels.end(), [](const PastLevel& l) { return l.found; });
+  }
+};
+
 template <typename Page>
 using PageDone = absl::AnyInvocable<void(absl::StatusOr<Page>)>;
 
@@ -78,6 +114,7 @@ class Catalogue {
                          PageDone<MovementPage> done) = 0;
   virtual void locations(LocationQuery query, const ReadContext& context,
                          PageDone<LocationPage> done) = 0;
+  virtual void past(PastQuery query, const ReadContext& context, PageDone<PastPage> done) = 0;
 };
 
 }  // namespace stock::layers

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -64,6 +65,12 @@ class CataloguePath {
                  const ReadContext& context, ListingDone<LocationPage> done) const {
     start<LocationPage>(&Catalogue::locations, std::move(query), requirement, context,
                         std::move(done));
+  }
+  // From the first database that can answer for good; what the primary says is final, also that the
+  // instant has not come yet (the page is then true through less), or that there is no such
+  // version.
+  void past(PastQuery query, const ReadContext& context, ListingDone<PastPage> done) const {
+    start<PastPage>(&Catalogue::past, std::move(query), {}, context, std::move(done));
   }
 
  private:
@@ -136,9 +143,11 @@ class CataloguePath {
         listing.age.reset();
         return call->done(std::move(listing));
       }
-      const bool good =
-          age && shown &&
-          (call->requirement.fully_consistent || !bound || domain::meets(*age, *bound));
+      bool good = age && shown &&
+                  (call->requirement.fully_consistent || !bound || domain::meets(*age, *bound));
+      if constexpr (std::is_same_v<Page, PastPage>) {
+        good = good && (page->answers(call->query) || call->shelf + 1 == shelves_.size());
+      }
       visit.add(good ? domain::Outcome::kHit : domain::Outcome::kTooOld);
       if (age && (!listing.age || good || age->worst() < listing.age->worst())) {
         listing.page = std::move(page);
@@ -150,6 +159,14 @@ class CataloguePath {
     }
     const bool gone = call->context.cancelled != nullptr && *call->context.cancelled;
     if (!gone && ++call->shelf < shelves_.size()) return ask(std::move(call));
+    if constexpr (std::is_same_v<Page, PastPage>) {
+      if (listing.bound_missed) {
+        listing.page = absl::UnavailableError(
+            "the primary cannot be asked, and no other database knows of that instant or version");
+        listing.age.reset();
+        return call->done(std::move(listing));
+      }
+    }
     if (listing.bound_missed && !call->requirement.allow_stale) {
       listing.page = absl::UnavailableError(
           fmt::format("no database could answer within the bound; the best bound that could be met "

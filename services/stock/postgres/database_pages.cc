@@ -19,6 +19,9 @@ using layers::LocationPage;
 using layers::LocationQuery;
 using layers::MovementPage;
 using layers::MovementQuery;
+using layers::PastLevel;
+using layers::PastPage;
+using layers::PastQuery;
 
 // One more than asked for tells whether there is more.
 std::string one_more(std::int32_t limit) { return std::to_string(std::int64_t{limit} + 1); }
@@ -105,6 +108,39 @@ absl::StatusOr<Page> ask_page(const Asker& asker, Session& session, const Query&
   return page;
 }
 
+template <>
+absl::StatusOr<PastPage> ask_page(const Asker& asker, Session& session, const PastQuery& query) {
+  const Statement& statement =
+      query.at ? sql::levels_at(asker.role()) : sql::levels_of_version(asker.role());
+  std::vector<std::string> parameters = columns(query.keys);
+  parameters.push_back(
+      std::to_string(query.at ? query.at->time_since_epoch().count() : query.version));
+  PastPage page;
+  const absl::Status status = asker.ask(
+      session, statement, parameters, [&](const Dating& dating, const pqxx::result& rows) {
+        page.true_through = dating.true_through;
+        page.incarnation = dating.incarnation;
+        page.shows = dating.shows;
+        page.levels.resize(query.keys.size());
+        for (const pqxx::row& row : rows) {
+          const std::int64_t position = number(row[0]);
+          if (position == 0) continue;
+          PastLevel& level = page.levels[static_cast<std::size_t>(position - 1)];
+          level.found = true;
+          level.reading = reading(row, dating);
+          level.seen_by = time(row[9]);
+          level.in_transition = flag(row[10]);
+          if (query.at) {
+            level.reading.true_through = *query.at;
+          } else if (!row[11].is_null()) {
+            level.reading.true_through = time(row[11]);
+          }
+        }
+      });
+  if (!status.ok()) return status;
+  return page;
+}
+
 }  // namespace
 
 template <typename Page, typename Query>
@@ -126,6 +162,11 @@ void DatabaseLayer::levels(LevelQuery query, const layers::ReadContext& context,
 void DatabaseLayer::movements(MovementQuery query, const layers::ReadContext& context,
                               layers::PageDone<MovementPage> done) {
   page<MovementPage>(std::move(query), context, std::move(done));
+}
+
+void DatabaseLayer::past(PastQuery query, const layers::ReadContext& context,
+                         layers::PageDone<PastPage> done) {
+  page<PastPage>(std::move(query), context, std::move(done));
 }
 
 void DatabaseLayer::locations(LocationQuery query, const layers::ReadContext& context,

@@ -26,6 +26,13 @@ const Statement& level_page(Role role);
 const Statement& movement_page(Role role);
 // after, from, to, limit -> position, created at, five NULLs, id, display name
 const Statement& location_page(Role role);
+// skus, locations, instant in microseconds since the epoch
+//   -> position, exists, version, as_of, five counts, seen by, is in transition, NULL: of each key
+//      the newest version that was committed by then
+const Statement& levels_at(Role role);
+// skus, locations, version
+//   -> the same, but with when its successor was committed at the end; of the keys that have it
+const Statement& levels_of_version(Role role);
 // Nothing but the first row.
 const Statement& pulse();
 // skus, locations; and as many positions of keys, skus, locations and versions to look for

@@ -9,28 +9,32 @@ std::string micros(std::string_view instant) {
   return fmt::format("(extract(epoch FROM {}) * 1000000)::bigint", instant);
 }
 
-// When the transaction that wrote a row committed, where the server still knows that; VACUUM makes
-// it forget, and then the leader's record does. Else `otherwise`.
-std::string committed_at(std::string_view row, std::string_view recorded,
-                         std::string_view otherwise) {
-  return micros(
-      fmt::format("coalesce(CASE WHEN current_setting('track_commit_timestamp') = 'on'"
-                  " THEN pg_xact_commit_timestamp({}.xmin) END, ({}), {})",
-                  row, recorded, otherwise));
+// When a movement was committed: where the server keeps that, by the transaction of its row; not
+// when the row is a copy (of an adopted ledger, whose movements carry another xid than their rows).
+// VACUUM forgets it: then by what the leader recorded, else when it was written.
+std::string movement_commit(std::string_view row) {
+  return fmt::format(
+      "coalesce(CASE WHEN current_setting('track_commit_timestamp') = 'on'"
+      " AND {0}.xid::xid = {0}.xmin THEN pg_xact_commit_timestamp({0}.xmin) END,"
+      " (SELECT recorded.committed_at FROM stock.commit AS recorded WHERE recorded.xid = {0}.xid),"
+      " {0}.at)",
+      row);
 }
 
+std::string movement_committed_at() { return micros(movement_commit("movement")); }
+
+// The same of a level, by the movement of its version where its own row does not tell: a row that
+// was committed long after it was changed may be a copy. (One that was copied within the second is
+// dated by a second too late at most.)
 std::string level_committed_at() {
-  return committed_at("level",
-                      "SELECT committed_at FROM stock.commit WHERE xid = ("
-                      "SELECT moved.xid FROM stock.movement AS moved"
-                      " WHERE moved.sku = level.sku AND moved.location = level.location"
-                      " AND moved.version = level.version)",
-                      "changed_at");
-}
-
-std::string movement_committed_at() {
-  return committed_at("movement", "SELECT committed_at FROM stock.commit WHERE xid = movement.xid",
-                      "at");
+  return micros(fmt::format(
+      "CASE WHEN current_setting('track_commit_timestamp') = 'on'"
+      " AND pg_xact_commit_timestamp(level.xmin) <= level.changed_at + interval '1 second'"
+      " THEN pg_xact_commit_timestamp(level.xmin)"
+      " ELSE coalesce((SELECT {} FROM stock.movement AS its WHERE its.sku = level.sku"
+      " AND its.location = level.location AND its.version = level.version LIMIT 1),"
+      " level.changed_at) END",
+      movement_commit("its")));
 }
 
 // transaction_timestamp() is taken before the snapshot, so what the snapshot shows was still true
@@ -143,6 +147,106 @@ ORDER BY 1)";
                                                     " NULL::bigint, NULL::text, NULL::text,"
                                                     " NULL::text, NULL::text, NULL::text")),
                       fmt::arg("committed_at", movement_committed_at()))};
+}
+
+// Of one movement, that the statements below find.
+constexpr std::string_view kPastColumns =
+    "version, deleted, xid, on_hand, reserved, committed, safety_stock, backorder_limit";
+
+// Whether the leader has recorded when a movement became visible. It does so together with the
+// heartbeat that shows it: one that the newest heartbeat does not show is so new that it may be
+// becoming visible right now; of one that it shows, and that was not recorded, nothing is known.
+constexpr std::string_view kRecorded = R"(
+LEFT JOIN LATERAL (
+  SELECT seen_by FROM stock.commit AS recorded WHERE recorded.xid = movement.xid
+  LIMIT 1) AS recorded ON true
+CROSS JOIN LATERAL (
+  SELECT recorded.seen_by IS NULL AND NOT coalesce(
+    pg_visible_in_snapshot(movement.xid,
+      (SELECT snapshot FROM stock.heartbeat ORDER BY number DESC LIMIT 1)), false) AS is_new
+  OFFSET 0) AS state)";
+
+std::string seen_by(Role role) {
+  return micros(
+      role == Role::kPrimary
+          ? "coalesce(recorded.seen_by, CASE WHEN state.is_new THEN clock_timestamp() END)"
+          : "recorded.seen_by");
+}
+
+constexpr std::string_view kPastPadding =
+    ", NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint";
+
+// Movements were written in the order of their versions, and none was committed before it was
+// written: so the last one written by the instant is found by bisection, however long the history,
+// and the newest one committed by then is that or one of the few before it. (Where the clock was
+// set back in between, an instant that came twice is looked for in one of the times.)
+Statement make_levels_at(Role role) {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT key.position, coalesce(NOT movement.deleted, false)::int, coalesce(movement.version, 0),
+       coalesce({as_of}, 0),
+       on_hand, reserved, committed, safety_stock, backorder_limit,
+       {seen_by}, (movement.version IS NOT NULL
+         AND (state.is_new OR coalesce(instant.at <= recorded.seen_by, false)))::int,
+       NULL, {undated}
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
+CROSS JOIN (
+  SELECT 'epoch'::timestamptz + $3::bigint * interval '1 microsecond' AS at OFFSET 0) AS instant
+CROSS JOIN LATERAL (
+  WITH RECURSIVE bisection (low, high) AS (
+    SELECT 0::bigint, coalesce((
+      SELECT version FROM stock.movement
+      WHERE movement.sku = key.sku AND movement.location = key.location
+      ORDER BY version DESC LIMIT 1), 0)
+    UNION ALL
+    SELECT CASE WHEN written.at <= instant.at THEN middle ELSE low END,
+           CASE WHEN written.at <= instant.at THEN high ELSE middle - 1 END
+    FROM bisection
+    CROSS JOIN LATERAL (SELECT (low + high + 1) / 2 AS middle OFFSET 0) AS half
+    CROSS JOIN LATERAL (
+      SELECT at FROM stock.movement
+      WHERE movement.sku = key.sku AND movement.location = key.location AND version = middle
+      LIMIT 1) AS written
+    WHERE low < high)
+  SELECT low AS version FROM bisection WHERE low = high LIMIT 1) AS written
+LEFT JOIN LATERAL (
+  SELECT {columns}, {committed_at} AS committed_at FROM stock.movement
+  WHERE movement.sku = key.sku AND movement.location = key.location
+    AND version <= written.version AND {committed_at} <= instant.at
+  ORDER BY version DESC LIMIT 1) AS movement ON true
+{recorded})";
+  return {"levels_at",
+          fmt::format(kText, fmt::arg("dating", dating_row(role, kPastPadding)),
+                      fmt::arg("undated", kUndated), fmt::arg("as_of", micros("committed_at")),
+                      fmt::arg("seen_by", seen_by(role)), fmt::arg("columns", kPastColumns),
+                      fmt::arg("committed_at", movement_commit("movement")),
+                      fmt::arg("recorded", kRecorded))};
+}
+
+Statement make_levels_of_version(Role role) {
+  constexpr std::string_view kText = R"({dating}
+UNION ALL
+SELECT key.position, (NOT movement.deleted)::int, movement.version, {as_of},
+       on_hand, reserved, committed, safety_stock, backorder_limit,
+       {seen_by}, 0, {succeeded_at}, {undated}
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
+CROSS JOIN LATERAL (
+  SELECT {columns}, {committed_at} AS committed_at FROM stock.movement
+  WHERE movement.sku = key.sku AND movement.location = key.location AND version = $3::bigint
+  LIMIT 1) AS movement
+LEFT JOIN LATERAL (
+  SELECT {committed_at} AS committed_at FROM stock.movement
+  WHERE movement.sku = key.sku AND movement.location = key.location AND version = $3::bigint + 1
+  LIMIT 1) AS successor ON true
+{recorded})";
+  return {
+      "levels_of_version",
+      fmt::format(kText, fmt::arg("dating", dating_row(role, kPastPadding)),
+                  fmt::arg("undated", kUndated), fmt::arg("as_of", micros("movement.committed_at")),
+                  fmt::arg("succeeded_at", micros("successor.committed_at")),
+                  fmt::arg("seen_by", seen_by(role)), fmt::arg("columns", kPastColumns),
+                  fmt::arg("committed_at", movement_commit("movement")),
+                  fmt::arg("recorded", kRecorded))};
 }
 
 Statement make_location_page(Role role) {
@@ -271,6 +375,16 @@ const Statement& movement_page(Role role) {
 
 const Statement& location_page(Role role) {
   static const PerRole statements(make_location_page);
+  return statements.of(role);
+}
+
+const Statement& levels_at(Role role) {
+  static const PerRole statements(make_levels_at);
+  return statements.of(role);
+}
+
+const Statement& levels_of_version(Role role) {
+  static const PerRole statements(make_levels_of_version);
   return statements.of(role);
 }
 

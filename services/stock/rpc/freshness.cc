@@ -47,15 +47,30 @@ std::optional<Failure> parse_staleness(const v1::Consistency& message, microseco
                    "must be more than 0 (1 µs at least) and at most 1 h");
 }
 
+std::optional<Failure> parse_read_time(const v1::Consistency& message, layers::PastQuery& out) {
+  // What a Timestamp can hold, by its definition.
+  constexpr std::int64_t kFirst = -62'135'596'800;
+  constexpr std::int64_t kLast = 253'402'300'799;
+  const auto& given = message.read_time();
+  if (given.seconds() < kFirst || given.seconds() > kLast || given.nanos() < 0 ||
+      given.nanos() > 999'999'999) {
+    return bad_field("consistency.read_time", "is no timestamp between the years 1 and 9999");
+  }
+  out.at = domain::DatabaseTime(microseconds(seconds(given.seconds())) +
+                                duration_cast<microseconds>(nanoseconds(given.nanos())));
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::optional<Failure> from_proto(const v1::Consistency& message, microseconds bound,
+std::optional<Failure> from_proto(const v1::Consistency& message, microseconds bound, Takes takes,
                                   Freshness& out) {
   out = {.requirement = {.max_age = bound,
                          .fully_consistent = false,
                          .at_least = {},
                          .allow_stale = message.allow_stale()},
-         .token = {}};
+         .token = {},
+         .past = {}};
   domain::Requirement& requirement = out.requirement;
   switch (message.requirement_case()) {
     case v1::Consistency::kMaxStaleness:
@@ -72,6 +87,21 @@ std::optional<Failure> from_proto(const v1::Consistency& message, microseconds b
       return bad_token("TOKEN_MALFORMED",
                        "is not a token that a write of this service returned; hand it back "
                        "unchanged, or read without it");
+    case v1::Consistency::kReadTime:
+      if (takes == Takes::kPresent) {
+        return bad_field("consistency.read_time",
+                         "is for reads of levels by key; this method answers for now only");
+      }
+      return parse_read_time(message, out.past.emplace());
+    case v1::Consistency::kVersion:
+      if (takes != Takes::kVersion) {
+        return bad_field("consistency.version", "is for GetStockLevel only");
+      }
+      if (message.version() < 1) {
+        return bad_field("consistency.version", "must be 1 or more: versions count movements");
+      }
+      out.past.emplace().version = message.version();
+      return std::nullopt;
     default:
       return std::nullopt;
   }

@@ -16,15 +16,24 @@
 
 namespace stock::rpc {
 
+// Which requirements a method can meet besides those of freshness.
+enum class Takes {
+  kPresent,  // none: it reads what is
+  kPast,     // a past instant
+  kVersion,  // that, or a version
+};
+
 struct Freshness {
   domain::Requirement requirement;
   // Has to be settled before it can be a part of the requirement.
   std::optional<Token> token;
+  // Instead: what was, by instant or by version.
+  std::optional<layers::PastQuery> past;
 };
 
 // What is wrong with the message, if something is. `bound` is that of reads which name none.
 std::optional<Failure> from_proto(const v1::Consistency& message, std::chrono::microseconds bound,
-                                  Freshness& out);
+                                  Takes takes, Freshness& out);
 
 struct Settled {
   std::optional<Failure> wrong;

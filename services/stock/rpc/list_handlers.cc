@@ -87,7 +87,9 @@ void list_stock_levels(const Rooms& rooms, LevelsCall& call) {
   layers::LevelQuery query;
   Freshness freshness;
   auto wrong = parse(call.request(), query);
-  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, freshness);
+  if (!wrong)
+    wrong =
+        from_proto(call.request().consistency(), rooms.max_staleness, Takes::kPresent, freshness);
   if (wrong) return call.finish(to_status(*wrong));
   when_settled(rooms, call, std::move(freshness),
                [&rooms, &call, query = std::move(query)](const domain::Requirement& requirement) {
@@ -141,7 +143,9 @@ void list_stock_movements(const Rooms& rooms, MovementsCall& call) {
   layers::MovementQuery query;
   Freshness freshness;
   auto wrong = parse(call.request(), query);
-  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, freshness);
+  if (!wrong)
+    wrong =
+        from_proto(call.request().consistency(), rooms.max_staleness, Takes::kPresent, freshness);
   if (wrong) return call.finish(to_status(*wrong));
   when_settled(rooms, call, std::move(freshness),
                [&rooms, &call, query = std::move(query)](const domain::Requirement& requirement) {

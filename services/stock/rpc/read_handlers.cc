@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "google/protobuf/util/time_util.h"
 #include "stock/rpc/answer.h"
 #include "stock/rpc/availability.h"
 #include "stock/rpc/convert.h"
@@ -31,6 +34,19 @@ class CallRead : public layers::Read {
     context = call.read_context();
   }
 
+  // From the layers, or of the past from a database.
+  static void start(std::unique_ptr<CallRead> self) {
+    const Rooms& rooms = self->rooms_;
+    if (!self->past) return rooms.reads.start(*self.release());
+    layers::PastQuery query = *self->past;
+    query.keys.assign(self->keys.begin(), self->keys.end());
+    const layers::ReadContext read_context = self->context;
+    rooms.catalogue.past(std::move(query), read_context,
+                         [self = self.release()](const layers::Listing<layers::PastPage>& listing) {
+                           self->told_past(listing);
+                         });
+  }
+
   void finished() final {
     const std::unique_ptr<CallRead> self(this);
     if (status.ok()) complete();
@@ -41,6 +57,9 @@ class CallRead : public layers::Read {
     respond(call_.response());
     call_.finish(grpc::Status::OK);
   }
+
+  // What was, instead of what is.
+  std::optional<layers::PastQuery> past;
 
  protected:
   using Response = std::remove_reference_t<decltype(std::declval<Call&>().response())>;
@@ -59,16 +78,91 @@ class CallRead : public layers::Read {
   void fill(v1::Provenance& out) const {
     fill_provenance(oldest.value_or(domain::Age{}), bound_missed, trail_span(), rooms_.instance,
                     out);
+    out.set_in_transition(std::ranges::any_of(
+        past_levels_, [](const layers::PastLevel& level) { return level.in_transition; }));
+  }
+  void fill(std::size_t key, v1::StockLevel& out) const {
+    to_proto(keys[key], readings[key], age_of(readings[key]), out);
+    if (past_levels_.empty()) return;
+    const layers::PastLevel& level = past_levels_[key];
+    out.mutable_provenance()->set_in_transition(level.in_transition);
+    if (level.reading.version > 0 && level.seen_by != domain::DatabaseTime{}) {
+      to_proto(level.seen_by, *out.mutable_provenance()->mutable_seen_by());
+    }
   }
 
   const Rooms& rooms_;
   Call& call_;
+
+ private:
+  void told_past(const layers::Listing<layers::PastPage>& listing) {
+    answered_at = rooms_.clock.now();
+    add_past_trail(listing);
+    if (!listing.page.ok()) {
+      status = listing.page.status();
+      return finished();
+    }
+    const layers::PastPage& page = *listing.page;
+    if (!page.answers(*past)) {
+      const std::unique_ptr<CallRead> self(this);
+      return call_.finish(to_status(past->at ? not_yet(page.true_through) : no_version()));
+    }
+    past_levels_ = page.levels;
+    readings.resize(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      readings[i] = page.levels[i].reading;
+      readings[i].layer = listing.layer;
+      const auto old = rooms_.reads.age(readings[i], answered_at);
+      if (!old) {
+        status = absl::UnavailableError("what the database's clock reads is not known");
+        return finished();
+      }
+      domain::include(oldest, *old);
+    }
+    finished();
+  }
+
+  // Copies cannot tell what was.
+  void add_past_trail(const layers::Listing<layers::PastPage>& listing) {
+    const auto n = static_cast<std::int32_t>(keys.size());
+    for (const layers::Stage& stage : rooms_.reads.stages()) {
+      const std::string_view name = stage.layer->name();
+      if (std::ranges::any_of(listing.trail, [&](const auto& v) { return v.layer == name; })) break;
+      domain::Visit& visit = trail.emplace_back();
+      visit.layer = name;
+      visit.add(domain::Outcome::kBypassed, n);
+    }
+    for (domain::Visit visit : listing.trail) {
+      for (std::int32_t& count : visit.keys) count *= n;
+      trail.push_back(std::move(visit));
+    }
+  }
+
+  [[nodiscard]] static Failure not_yet(domain::DatabaseTime now) {
+    google::protobuf::Timestamp time;
+    to_proto(now, time);
+    return bad_field("consistency.read_time",
+                     fmt::format("is in the future: the database's clock reads {}",
+                                 google::protobuf::util::TimeUtil::ToString(time)));
+  }
+  [[nodiscard]] Failure no_version() const {
+    return {.code = grpc::StatusCode::NOT_FOUND,
+            .reason = "VERSION_NOT_FOUND",
+            .message = fmt::format("{} at {} has no version {} yet", keys[0].sku, keys[0].location,
+                                   past->version),
+            .violations = {},
+            .metadata = {},
+            .retry_after = {}};
+  }
+
+  std::vector<layers::PastLevel> past_levels_;  // one for one; empty in the present
 };
 
 // Begins a read as soon as it is known what its answer has to show.
 template <typename R, typename Call, typename Begin>
 void begin(const Rooms& rooms, Call& call, std::unique_ptr<R> read, Freshness freshness,
            Begin how) {
+  read->past = std::move(freshness.past);
   when_settled(rooms, call, std::move(freshness),
                [read = std::move(read), how](domain::Requirement requirement) mutable {
                  read->requirement = std::move(requirement);
@@ -84,7 +178,7 @@ class GetRead final : public CallRead<GetCall> {
  public:
   using CallRead::CallRead;
   void respond(v1::GetStockLevelResponse& response) override {
-    to_proto(keys[0], readings[0], age_of(readings[0]), *response.mutable_level());
+    fill(0, *response.mutable_level());
     fill(*response.mutable_provenance());
   }
 };
@@ -93,10 +187,13 @@ void get_stock_level(const Rooms& rooms, GetCall& call) {
   auto read = std::make_unique<GetRead>(rooms, call);
   Freshness freshness;
   auto wrong = from_proto(call.request().key(), "key", read->keys.emplace_back());
-  if (!wrong) wrong = from_proto(call.request().consistency(), rooms.max_staleness, freshness);
+  if (!wrong) {
+    wrong =
+        from_proto(call.request().consistency(), rooms.max_staleness, Takes::kVersion, freshness);
+  }
   if (wrong) return call.finish(to_status(*wrong));
   begin(rooms, call, std::move(read), std::move(freshness),
-        [&rooms](std::unique_ptr<GetRead> ready) { rooms.reads.start(*ready.release()); });
+        [](std::unique_ptr<GetRead> ready) { GetRead::start(std::move(ready)); });
 }
 
 // ---- BatchGetStockLevels
@@ -108,9 +205,7 @@ class BatchRead final : public CallRead<BatchCall> {
   using CallRead::CallRead;
   void respond(v1::BatchGetStockLevelsResponse& response) override {
     response.mutable_levels()->Reserve(static_cast<int>(position.size()));
-    for (const std::size_t i : position) {
-      to_proto(keys[i], readings[i], age_of(readings[i]), *response.add_levels());
-    }
+    for (const std::size_t i : position) fill(i, *response.add_levels());
     fill(*response.mutable_provenance());
   }
 
@@ -134,11 +229,12 @@ void batch_get_stock_levels(const Rooms& rooms, BatchCall& call) {
     read->position.push_back(it->second);
   }
   Freshness freshness;
-  if (const auto wrong = from_proto(request.consistency(), rooms.max_staleness, freshness)) {
+  if (const auto wrong =
+          from_proto(request.consistency(), rooms.max_staleness, Takes::kPast, freshness)) {
     return call.finish(to_status(*wrong));
   }
   begin(rooms, call, std::move(read), std::move(freshness),
-        [&rooms](std::unique_ptr<BatchRead> ready) { rooms.reads.start(*ready.release()); });
+        [](std::unique_ptr<BatchRead> ready) { BatchRead::start(std::move(ready)); });
 }
 
 // ---- What totals and availability share: SKUs at all locations, or at some
@@ -151,8 +247,11 @@ class PlacedRead : public CallRead<Call> {
 
   void begin(std::unique_ptr<PlacedRead> self, bool all_locations) {
     if (!all_locations) return place(std::move(self));
+    // No location is ever removed: those of now are all that there were.
+    const domain::Requirement listed =
+        this->past ? domain::Requirement{.fully_consistent = true} : this->requirement;
     this->rooms_.directory.get(
-        this->requirement, this->context,
+        listed, this->context,
         [self = self.release()](
             absl::Status status,
             const std::shared_ptr<const layers::LocationDirectory::Snapshot>& list) {
@@ -188,7 +287,7 @@ class PlacedRead : public CallRead<Call> {
   }
   // The list of locations is a part of the answer, and of its bound.
   void complete() final {
-    if (!directory_) return;
+    if (!directory_ || this->past) return;
     const auto age = this->rooms_.database_clock.age(directory_->true_through, this->answered_at);
     const auto& bound = this->requirement.max_age;
     if (!age || (bound && !domain::meets(*age, *bound))) this->bound_missed = true;
@@ -209,7 +308,7 @@ class PlacedRead : public CallRead<Call> {
       this->answered_at = this->rooms_.clock.now();
       return self.release()->finished();
     }
-    this->rooms_.reads.start(*self.release());
+    CallRead<Call>::start(std::move(self));
   }
 
   absl::flat_hash_set<domain::Key> seen_;
@@ -275,7 +374,7 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
     total.set_locations(found);
     total.set_mixed(mixed);
     if (oldest_part != nullptr) total.set_oldest_layer(layer_of(oldest_part->layer));
-    if (directory_) {
+    if (directory_ && !past) {
       const auto listed = rooms_.database_clock.age(directory_->true_through, answered_at);
       age = std::max(age, listed ? domain::age_within(*oldest, *listed) : oldest->age);
     }
@@ -293,7 +392,7 @@ void batch_get_stock_totals(const Rooms& rooms, TotalsCall& call) {
   }
   auto read = std::make_unique<TotalsRead>(rooms, call);
   Freshness freshness;
-  auto wrong = from_proto(request.consistency(), rooms.max_staleness, freshness);
+  auto wrong = from_proto(request.consistency(), rooms.max_staleness, Takes::kPast, freshness);
   for (int i = 0; !wrong && i < request.skus_size(); ++i) {
     const auto status = domain::validate_name("sku", request.skus(i));
     if (!status.ok()) wrong = bad_field(fmt::format("skus[{}]", i), std::string(status.message()));
@@ -362,7 +461,7 @@ void check_availability_call(const Rooms& rooms, CheckCall& call) {
   }
   auto read = std::make_unique<CheckRead>(rooms, call);
   Freshness freshness;
-  auto wrong = from_proto(request.consistency(), rooms.max_staleness, freshness);
+  auto wrong = from_proto(request.consistency(), rooms.max_staleness, Takes::kPast, freshness);
   bool anywhere = false;
   for (int i = 0; !wrong && i < request.lines_size(); ++i) {
     const v1::CartLine& line = request.lines(i);

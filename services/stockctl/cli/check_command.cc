@@ -22,7 +22,7 @@ void add_check(CLI::App& app, Session& session) {
       ->required()
       ->type_name("");
   check.add_option("-l,--location", *location, "Where, if a line does not say (default any)");
-  const auto read = add_read_options(check);
+  const auto read = add_read_options(check, Past::kInstant);
   check.footer(
       "Examples:\n"
       "  stockctl check LANTERN-42=2 'MUG-RED@LON=6'\n"

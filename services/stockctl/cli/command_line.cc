@@ -34,6 +34,7 @@ void add_commands(CLI::App& app, Session& session) {
   add_set(app, session);
   add_import(app, session);
   add_replay(app, session);
+  add_ledger(app, session);
   add_locations(app, session);
   add_completion(app, session);
   add_version(app, session);

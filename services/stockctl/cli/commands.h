@@ -17,6 +17,7 @@ void add_adjust(CLI::App& app, Session& session);
 void add_set(CLI::App& app, Session& session);
 void add_import(CLI::App& app, Session& session);
 void add_replay(CLI::App& app, Session& session);
+void add_ledger(CLI::App& app, Session& session);
 void add_locations(CLI::App& app, Session& session);
 void add_completion(CLI::App& app, Session& session);
 void add_version(CLI::App& app, Session& session);

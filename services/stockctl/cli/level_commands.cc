@@ -26,12 +26,14 @@ void add_get(CLI::App& app, Session& session) {
   auto word = std::make_shared<std::string>();
   get.add_option("KEY", *word, "SKU or SKU@LOCATION")->required()->type_name("");
   const auto location = add_location(get);
-  const auto read = add_read_options(get);
+  const auto read = add_read_options(get, Past::kInstantOrVersion);
   get.footer(
       "Examples:\n"
       "  stockctl get LANTERN-42 --location LON\n"
       "  stockctl get 'BANK CHARGES@LON' --fully-consistent\n"
       "  stockctl get LANTERN-42@LON --max-staleness 500ms --allow-stale\n"
+      "  stockctl get LANTERN-42@LON --at '2 minutes ago'\n"
+      "  stockctl get LANTERN-42@LON --version 16\n"
       "  stockctl get LANTERN-42@LON --json | jq -r .level.counts.available\n"
       "Exit code 3 when there is no such level.");
   session.on_command(get, [=, &session]() -> absl::StatusOr<ExitCode> {
@@ -54,7 +56,7 @@ void add_batch(CLI::App& app, Session& session) {
       ->required()
       ->type_name("");
   const auto location = add_location(batch);
-  const auto read = add_read_options(batch);
+  const auto read = add_read_options(batch, Past::kInstant);
   batch.footer(
       "Examples:\n"
       "  stockctl batch LANTERN-42@LON LANTERN-42@MAN MUG-RED@GLA\n"
@@ -88,7 +90,7 @@ void add_total(CLI::App& app, Session& session) {
   total.add_option("SKU", *skus, "SKUs; - reads one per line")->required()->type_name("");
   total.add_option("-l,--location", *locations, "Only these; may be repeated")
       ->allow_extra_args(false);
-  const auto read = add_read_options(total);
+  const auto read = add_read_options(total, Past::kInstant);
   total.footer(
       "Examples:\n"
       "  stockctl total LANTERN-42 MUG-RED\n"

@@ -24,6 +24,16 @@ std::chrono::nanoseconds duration_from(const std::string& name, const std::strin
   return *duration;
 }
 
+Instant time_from(const std::string& text) {
+  const auto time = parse_time(text, std::chrono::system_clock::now());
+  if (!time) {
+    throw CLI::ValidationError(
+        "--at", concat("\"", printable(text),
+                       "\" is not a time such as 2026-11-24T02:07:00Z, 02:07 or '2 minutes ago'"));
+  }
+  return *time;
+}
+
 std::string default_actor() {
   const char* user = std::getenv("USER");
   char host[256] = "";
@@ -43,11 +53,24 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::n
 }
 
 stock::v1::Consistency ReadOptions::consistency() const {
+  const int asked = int{max_staleness.has_value()} + int{fully_consistent} +
+                    int{token.has_value()} + int{at.has_value()} + int{version.has_value()};
+  if (asked > 1) {
+    throw CLI::ValidationError("how fresh",
+                               "one of --max-staleness, --fully-consistent, --at-least-as-fresh, "
+                               "--at and --version can be asked for at a time");
+  }
   stock::v1::Consistency consistency;
   if (max_staleness) {
     *consistency.mutable_max_staleness() = to_proto(*max_staleness);
   } else if (fully_consistent) {
     consistency.set_fully_consistent(true);
+  } else if (token) {
+    consistency.set_at_least_as_fresh(*token);
+  } else if (at) {
+    *consistency.mutable_read_time() = to_proto(*at);
+  } else if (version) {
+    consistency.set_version(*version);
   } else {
     consistency.set_minimize_latency(true);
   }
@@ -55,20 +78,34 @@ stock::v1::Consistency ReadOptions::consistency() const {
   return consistency;
 }
 
-std::shared_ptr<ReadOptions> add_read_options(CLI::App& app) {
+std::shared_ptr<ReadOptions> add_read_options(CLI::App& app, Past past) {
+  constexpr const char* kGroup = "How fresh (one of them)";
   auto options = std::make_shared<ReadOptions>();
-  CLI::Option* max_staleness = app.add_option_function<std::string>(
-                                      "--max-staleness",
-                                      [options](const std::string& text) {
-                                        options->max_staleness =
-                                            duration_from("--max-staleness", text);
-                                      },
-                                      "Nothing older than this, such as 500ms or 2s")
-                                   ->type_name("TIME")
-                                   ->group("How fresh");
+  app.add_option_function<std::string>(
+         "--max-staleness",
+         [options](const std::string& text) {
+           options->max_staleness = duration_from("--max-staleness", text);
+         },
+         "Nothing older than this, such as 500ms or 2s")
+      ->type_name("TIME")
+      ->group(kGroup);
   app.add_flag("--fully-consistent", options->fully_consistent, "As of now, or later")
-      ->excludes(max_staleness)
-      ->group("How fresh");
+      ->group(kGroup);
+  app.add_option("--at-least-as-fresh", options->token, "Shows the write that returned this")
+      ->type_name("TOKEN")
+      ->group(kGroup);
+  if (past != Past::kNothing) {
+    app.add_option_function<std::string>(
+           "--at", [options](const std::string& text) { options->at = time_from(text); },
+           "As it was then: 02:07 (UTC), '2 minutes ago'...")
+        ->type_name("TIME")
+        ->group(kGroup);
+  }
+  if (past == Past::kInstantOrVersion) {
+    app.add_option("--version", options->version, "As this version had it")
+        ->type_name("N")
+        ->group(kGroup);
+  }
   app.add_flag("--allow-stale", options->allow_stale, "If that fails, what there is, and its age")
       ->group("How fresh");
   return options;

@@ -10,6 +10,7 @@
 #include "stock/v1/stock_service.pb.h"
 #include "stockctl/cli/cli11.h"
 #include "stockctl/files/stock_key.h"
+#include "stockctl/text/format.h"
 
 namespace stockctl {
 
@@ -22,11 +23,21 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::n
 struct ReadOptions {
   std::optional<std::chrono::nanoseconds> max_staleness;
   bool fully_consistent = false;
+  std::optional<std::string> token;
+  std::optional<Instant> at;
+  std::optional<std::int64_t> version;
   bool allow_stale = false;
 
+  // Throws what CLI11 throws for wrong usage when more than one was asked for.
   stock::v1::Consistency consistency() const;
 };
-std::shared_ptr<ReadOptions> add_read_options(CLI::App& app);
+// What a command can show of the past.
+enum class Past {
+  kNothing,
+  kInstant,           // --at
+  kInstantOrVersion,  // and --version
+};
+std::shared_ptr<ReadOptions> add_read_options(CLI::App& app, Past past = Past::kNothing);
 
 struct WriteOptions {
   std::string reason;

@@ -40,9 +40,12 @@ void explain_repeating(Session& session, const absl::Status& status,
                 << "  --request-id " << context.request_id() << "\nwhich is applied once only.\n";
 }
 
-void print_outcome(std::ostream& out, bool replayed, const std::string& request_id) {
-  if (replayed) out << "Applied already, by the same request; nothing was changed now.\n";
-  out << "request " << request_id << '\n';
+template <typename Response>
+void print_outcome(std::ostream& out, const Response& response) {
+  if (response.replayed())
+    out << "Applied already, by the same request; nothing was changed now.\n";
+  out << "request " << response.request_id() << '\n';
+  if (!response.token().empty()) out << "token   " << response.token() << '\n';
 }
 
 }  // namespace
@@ -60,7 +63,8 @@ void add_adjust(CLI::App& app, Session& session) {
       "  stockctl adjust LANTERN-42 +5 --location LON --reason delivery\n"
       "  stockctl adjust LANTERN-42@LON=-3 LANTERN-42@MAN=+3 --reason transfer\n"
       "  stockctl adjust MUG-RED@LON=-1 --reason sale --reference order/536365\n"
-      "All lines are applied, or none.");
+      "All lines are applied, or none. A read that is given the token shows this write:\n"
+      "  stockctl get LANTERN-42@LON --at-least-as-fresh TOKEN");
   session.on_command(adjust, [=, &session]() -> absl::StatusOr<ExitCode> {
     const auto changes = parse_changes(*words, *location);
     if (!changes.ok()) return changes.status();
@@ -79,7 +83,7 @@ void add_adjust(CLI::App& app, Session& session) {
     }
     session.show(*response, [&](std::ostream& out, const Terminal& terminal) {
       print_written(out, response->levels(), terminal);
-      print_outcome(out, response->replayed(), response->request_id());
+      print_outcome(out, *response);
     });
     return kOk;
   });
@@ -129,7 +133,7 @@ void add_set(CLI::App& app, Session& session) {
       google::protobuf::RepeatedPtrField<stock::v1::WrittenLevel> levels;
       *levels.Add() = response->level();
       print_written(out, levels, terminal);
-      print_outcome(out, response->replayed(), response->request_id());
+      print_outcome(out, *response);
     });
     return kOk;
   });

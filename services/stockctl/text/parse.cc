@@ -1,7 +1,9 @@
 #include "stockctl/text/parse.h"
 
+#include <array>
 #include <charconv>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "stockctl/text/concat.h"
@@ -30,6 +32,61 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     return std::nullopt;
   }
   return absl::ToChronoNanoseconds(duration);
+}
+
+namespace {
+
+// "2 minutes", "1 hour": a whole number and a word.
+std::optional<std::chrono::nanoseconds> parse_spoken_duration(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, std::chrono::seconds>, 4> kUnits = {{
+      {"second", std::chrono::seconds(1)},
+      {"minute", std::chrono::minutes(1)},
+      {"hour", std::chrono::hours(1)},
+      {"day", std::chrono::days(1)},
+  }};
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  std::int32_t count = 0;
+  const std::string_view number = text.substr(0, space);
+  const auto [end, error] = std::from_chars(number.begin(), number.end(), count);
+  if (error != std::errc() || end != number.end() || count < 0) return std::nullopt;
+  std::string_view word = text.substr(space + 1);
+  if (word.ends_with('s')) word.remove_suffix(1);
+  for (const auto& [name, unit] : kUnits) {
+    if (word == name) return count * std::chrono::nanoseconds(unit);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Instant> parse_time(std::string_view text, Instant now) {
+  constexpr std::string_view kAgo = " ago";
+  if (text.ends_with(kAgo)) {
+    text.remove_suffix(kAgo.size());
+    auto duration = parse_duration(text);
+    if (!duration) duration = parse_spoken_duration(text);
+    if (!duration) return std::nullopt;
+    return now - *duration;
+  }
+  const std::string today = format_time(now).substr(0, 10);
+  const std::array<std::pair<const char*, std::string>, 5> forms = {{
+      {absl::RFC3339_full, std::string(text)},
+      {"%Y-%m-%d %H:%M:%E*S", std::string(text)},
+      {"%Y-%m-%d %H:%M", std::string(text)},
+      {"%Y-%m-%d %H:%M:%E*S", concat(today, " ", text)},
+      {"%Y-%m-%d %H:%M", concat(today, " ", text)},
+  }};
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    absl::Time time;
+    std::string error;
+    if (!absl::ParseTime(forms[i].first, forms[i].second, &time, &error)) continue;
+    Instant instant(std::chrono::nanoseconds(absl::ToUnixNanos(time)));
+    const bool of_any_day = i >= 3;
+    if (of_any_day && instant > now) instant -= std::chrono::days(1);
+    return instant;
+  }
+  return std::nullopt;
 }
 
 StockKey parse_key(std::string_view text, std::string_view location) {

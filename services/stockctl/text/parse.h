@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "stockctl/files/stock_key.h"
+#include "stockctl/text/format.h"
 
 namespace stockctl {
 
@@ -16,6 +17,10 @@ absl::StatusOr<std::int64_t> parse_count(std::string_view text);
 
 // "250ms", "5s", "1m30s", "1h"; more than nothing.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+
+// A past instant: RFC 3339 ("2026-11-24T02:07:00Z"), "2026-11-24 02:07[:00]" in UTC, "02:07[:00]"
+// in UTC (the last time that a clock showed it), or "DURATION ago" ("90s ago", "2 minutes ago").
+std::optional<Instant> parse_time(std::string_view text, Instant now);
 
 // "SKU" or "SKU@LOCATION"; the last @ counts, so that a SKU may hold one. Without a location:
 // `location`.

@@ -35,6 +35,10 @@ std::string advice_for(const absl::Status& status, const ErrorDetails& details,
     return concat("See stockctl locations, or create it: stockctl locations create '",
                   location_in(details), "' --display-name NAME");
   }
+  if (reason == "VERSION_NOT_FOUND") return "See which there are: stockctl history.";
+  if (reason == "TOKEN_MALFORMED" || reason == "TOKEN_OF_ANOTHER_LEDGER") {
+    return "stockctl adjust and stockctl set print the token of their write.";
+  }
   if (reason == "REQUEST_ID_REUSED") {
     return "It was used for another change, or with another reason, reference or actor. Use\n"
            "another --request-id or none; to import a file once more: --again.";

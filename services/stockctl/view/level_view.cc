@@ -98,6 +98,14 @@ void print_level(std::ostream& out, const stock::v1::GetStockLevelResponse& resp
   print_trail(out, response.provenance(), kLabelWidth, terminal);
   lines.label("instance");
   out << printable(response.provenance().instance()) << '\n';
+  if (level.provenance().in_transition()) {
+    out << '\n'
+        << styled(
+               "  This version was just becoming true at that instant: nobody can say whether it "
+               "or the\n  one before it was the visible one.",
+               Style::kYellow, terminal)
+        << '\n';
+  }
   if (response.provenance().bound_missed()) {
     out << '\n'
         << styled("  Older than was asked for; no layer could do better.", Style::kYellow, terminal)

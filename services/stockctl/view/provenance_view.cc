@@ -144,6 +144,12 @@ void print_provenance(std::ostream& out, const Provenance& provenance, const Ter
     out << styled("Older than was asked for; no layer could do better.", Style::kYellow, terminal)
         << '\n';
   }
+  if (provenance.in_transition()) {
+    out << styled(
+               "Some of it was just becoming true at that instant, and may not have been visible.",
+               Style::kYellow, terminal)
+        << '\n';
+  }
   out << "oldest " << format_age(to_chrono(provenance.age())) << " (± "
       << format_age(to_chrono(provenance.uncertainty())) << "), answered by "
       << printable(provenance.instance()) << '\n'
@@ -158,6 +164,7 @@ void merge_provenance(Provenance& whole, const Provenance& part) {
   }
   if (whole.instance().empty()) whole.set_instance(part.instance());
   whole.set_bound_missed(whole.bound_missed() || part.bound_missed());
+  whole.set_in_transition(whole.in_transition() || part.in_transition());
   for (const Visit& visit : part.trail()) {
     const auto same = std::find_if(
         whole.mutable_trail()->begin(), whole.mutable_trail()->end(), [&](const Visit& other) {
