@@ -32,6 +32,7 @@ class HeldCatalogue final : public Catalogue {
   [[nodiscard]] std::string_view name() const override { return "primary"; }
   void levels(LevelQuery, const ReadContext&, PageDone<LevelPage>) override {}
   void movements(MovementQuery, const ReadContext&, PageDone<MovementPage>) override {}
+  void past(PastQuery, const ReadContext&, PageDone<PastPage>) override {}
   void locations(LocationQuery query, const ReadContext&, PageDone<LocationPage> done) override {
     ++asked;
     after = query.after;
