@@ -196,6 +196,23 @@ TEST_F(FlightsTest, no_keys_are_answered_at_once) {
   EXPECT_THAT(layer_.reads(), IsEmpty());
 }
 
+// It outlives the reads under way, and no more than that.
+TEST(FlightsLifeTest, whoever_is_told_last_may_end_it) {
+  support::ManualClock clock;
+  support::ManualTimers timers(clock);
+  support::FakeLayer layer("redis");
+  layer.hold();
+  auto flights = std::make_unique<Flights>(layer, clock, timers, Flights::Options{});
+  Asked asked({kA});
+  flights->read(asked.keys, asked.answers, {}, [&](const std::string&) {
+    ++asked.done;
+    flights.reset();
+  });
+  EXPECT_TRUE(layer.release());
+  EXPECT_EQ(asked.done, 1);
+  EXPECT_EQ(flights, nullptr);
+}
+
 TEST(FlightsConcurrencyTest, every_read_is_answered_once_whatever_the_threads_do) {
   const clock::BootClock clock;
   clock::TimerThread timers(clock);

@@ -274,5 +274,21 @@ TEST_F(LocationDirectoryTest, a_list_of_another_history_is_replaced_whatever_its
   EXPECT_EQ(database_.asked, 2);
 }
 
+// It outlives its calls, and no more than that.
+TEST_F(LocationDirectoryTest, whoever_is_told_last_may_end_it) {
+  auto directory =
+      std::make_unique<LocationDirectory>(catalogue_, timers_, database_clock_, identity_);
+  int told = 0;
+  directory->get(
+      kWithinASecond, {},
+      [&](const absl::Status&, const std::shared_ptr<const LocationDirectory::Snapshot>&) {
+        ++told;
+        directory.reset();
+      });
+  database_.answer(page({"LON"}));
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(directory, nullptr);
+}
+
 }  // namespace
 }  // namespace stock::layers

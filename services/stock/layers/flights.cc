@@ -88,12 +88,16 @@ void Flights::launch() {
     }
     tell(landing);
     if (!flight) return;
-    const std::span<const domain::Key> keys = flight->keys;
-    const std::span<Answer> answers = flight->answers;
-    inner_.read(
-        keys, answers, {.deadline = clock_.now() + options_.timeout},
-        [this, flight = std::move(flight)](const std::string& detail) { landed(*flight, detail); });
+    leave(std::move(flight));
   }
+}
+
+void Flights::leave(std::shared_ptr<Flight> flight) {
+  const std::span<const domain::Key> keys = flight->keys;
+  const std::span<Answer> answers = flight->answers;
+  inner_.read(
+      keys, answers, {.deadline = clock_.now() + options_.timeout},
+      [this, flight = std::move(flight)](const std::string& detail) { landed(*flight, detail); });
 }
 
 // The next flight, if one is free and somebody still waits for it. Those who have gone are settled.
@@ -126,6 +130,7 @@ std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
 
 void Flights::landed(Flight& flight, const std::string& detail) {
   Landing landing;
+  std::shared_ptr<Flight> next;
   {
     const std::lock_guard lock(mutex_);
     --flights_;
@@ -135,9 +140,11 @@ void Flights::landed(Flight& flight, const std::string& detail) {
         answer(passenger, flight.answers[i], landing);
       }
     }
+    next = board(landing);
   }
+  // When the last read has been told, there may be nothing left of this object.
   tell(landing);
-  launch();
+  if (next) leave(std::move(next));
 }
 
 void Flights::answer(const Passenger& passenger, const Answer& answer, Landing& landing) {

@@ -59,6 +59,7 @@ class Flights final : public Layer {
 
   void launch();
   std::shared_ptr<Flight> board(Landing& landing);
+  void leave(std::shared_ptr<Flight> flight);
   void landed(Flight& flight, const std::string& detail);
   void answer(const Passenger& passenger, const Answer& answer, Landing& landing);
   void settle(const std::shared_ptr<Waiter>& waiter, Landing& landing);

@@ -138,15 +138,20 @@ absl::Status LocationDirectory::add(LocationPage page, std::string_view layer,
 void LocationDirectory::landed(Refresh& refresh, const absl::Status& status,
                                const std::shared_ptr<const Snapshot>& list) {
   Waiters told;
+  Waiters gone;
+  std::shared_ptr<Refresh> next;
   {
     const std::lock_guard lock(mutex_);
     Lane& lane = lanes_[lane_of(refresh.requirement)];
     lane.under_way = false;
     settle(refresh.waiters, told);
     if (list && meets(*list, refresh.requirement)) settle(lane.waiting, told);
+    next = board(refresh.requirement, gone);
   }
+  // When the last call has been answered, there may be nothing left of this object.
   tell(told, status, list);
-  launch(refresh.requirement);
+  tell(gone, absl::CancelledError("the caller has gone"), nullptr);
+  if (next) fetch(next);
 }
 
 void LocationDirectory::expire(const std::shared_ptr<Waiter>& waiter) {
