@@ -22,6 +22,25 @@ TEST_F(PostgresReading, a_level_comes_with_counts_version_and_dates) {
   EXPECT_GE(reading.true_through, reading.as_of);
 }
 
+// A savepoint's rows are written by a subtransaction, which commits when all do; here, as long
+// after the change as a row that was copied may be.
+TEST_F(PostgresReading, what_was_written_after_a_savepoint_is_dated_by_its_commit) {
+  support::Sql other = primary().connect();
+  other.exec(
+      "BEGIN; SAVEPOINT s;"
+      "INSERT INTO stock.level (sku, location, on_hand) VALUES ('saved', 'main', 7)");
+  sql("SELECT pg_sleep_until(clock_timestamp() + interval '1.2 s')");
+  other.exec("COMMIT");
+  Database db = database();
+  const std::int64_t committed = sql().number(
+      "SELECT (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint "
+      "FROM stock.level WHERE sku = 'saved'");
+  EXPECT_EQ(db.reading({"saved", "main"}).as_of.time_since_epoch().count(), committed);
+  const auto page = db.movements({"saved", "main"});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(page->movements.at(0).committed_at.time_since_epoch().count(), committed);
+}
+
 // A version is as old as its movement, whatever else is done to the row.
 TEST_F(PostgresReading, an_update_that_changes_nothing_does_not_date_a_level_anew) {
   sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('same', 'main', 7)");

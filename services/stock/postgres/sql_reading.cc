@@ -9,13 +9,14 @@ std::string micros(std::string_view instant) {
   return fmt::format("(extract(epoch FROM {}) * 1000000)::bigint", instant);
 }
 
-// When a movement was committed: where the server keeps that, by the transaction of its row; not
-// when the row is a copy (of an adopted ledger, whose movements carry another xid than their rows).
-// VACUUM forgets it: then by what the leader recorded, else when it was written.
+// When a movement was committed: where the server keeps that, by the transaction of its row (or its
+// subtransaction, after a savepoint); not when the row is a copy, of an adopted ledger, whose
+// movements carry the xid 3. VACUUM forgets it: then by what the leader recorded, else when it was
+// written.
 std::string movement_commit(std::string_view row) {
   return fmt::format(
       "coalesce(CASE WHEN current_setting('track_commit_timestamp') = 'on'"
-      " AND {0}.xid::xid = {0}.xmin THEN pg_xact_commit_timestamp({0}.xmin) END,"
+      " AND {0}.xid <> '3' THEN pg_xact_commit_timestamp({0}.xmin) END,"
       " (SELECT recorded.committed_at FROM stock.commit AS recorded WHERE recorded.xid = {0}.xid),"
       " {0}.at)",
       row);
