@@ -30,6 +30,21 @@ TEST_F(PostgresHeart, a_leader_begins_the_ledgers_incarnation_and_numbers_heartb
             0);
 }
 
+// Otherwise a standby could show what was written in it with the newest heartbeat of the one
+// before.
+TEST_F(PostgresHeart, an_incarnation_begins_together_with_its_first_heartbeat) {
+  sql("DELETE FROM stock.incarnation;"
+      "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+      " $$ BEGIN RAISE EXCEPTION 'no heartbeat now'; END $$;"
+      "CREATE TRIGGER fail BEFORE INSERT ON stock.heartbeat FOR EACH ROW EXECUTE FUNCTION fail()");
+  Heart heart(heart_options(), world_.knowledge, world_.timers);
+  ASSERT_TRUE(eventually([&] { return heart.state().error; }, HasSubstr("no heartbeat now")));
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.incarnation"), 0);
+  sql("DROP TRIGGER fail ON stock.heartbeat; DROP FUNCTION fail");
+  EXPECT_TRUE(eventually([&] { return heart.state().heartbeat; }, ::testing::Gt(0)));
+  EXPECT_EQ(heart.state().begun_anew, 1);
+}
+
 TEST_F(PostgresHeart, of_two_hearts_one_leads_and_the_other_takes_over) {
   World other_world;
   auto first = std::make_unique<Heart>(heart_options(), world_.knowledge, world_.timers);

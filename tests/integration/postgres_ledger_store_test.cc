@@ -53,6 +53,19 @@ class PostgresLedgerStore : public PostgresTest {
     if (!persisted.ok()) return persisted.status();
     return transaction.commit();
   }
+  // The first unit of a key, not committed.
+  static absl::StatusOr<domain::Transaction> persist_one_unit(ledger::Transaction& transaction,
+                                                              const Key& key,
+                                                              const Request& request) {
+    const std::vector<const Request*> requests = {&request};
+    const std::vector<PlannedMovement> movements = {{.key = key,
+                                                     .version = 1,
+                                                     .before = {},
+                                                     .after = {.on_hand = 1},
+                                                     .creates_level = true,
+                                                     .request = 0}};
+    return transaction.persist(movements, requests);
+  }
   // One request that sets on_hand from what is locked.
   absl::Status set(Writer& writer, const Key& key, std::int64_t on_hand, std::uint8_t id) {
     const auto transaction = writer.begin();
@@ -202,15 +215,7 @@ TEST_F(PostgresLedgerStore, a_request_knows_the_transaction_that_applied_it) {
   {
     const auto transaction = writer_.begin();
     ASSERT_TRUE(transaction->lock(keys).ok());
-    const Request asked = request(9);
-    const std::vector<const Request*> requests = {&asked};
-    const std::vector<PlannedMovement> movements = {{.key = keys[0],
-                                                     .version = 1,
-                                                     .before = {},
-                                                     .after = {.on_hand = 1},
-                                                     .creates_level = true,
-                                                     .request = 0}};
-    const auto written = transaction->persist(movements, requests);
+    const auto written = persist_one_unit(*transaction, keys[0], request(9));
     ASSERT_TRUE(written.ok()) << written.status();
     persisted = *written;
     EXPECT_FALSE(db_.read(keys).answers[0].shows->shows(persisted.xid));
@@ -230,20 +235,27 @@ TEST_F(PostgresLedgerStore, a_request_knows_the_transaction_that_applied_it) {
   EXPECT_EQ(remembered->at(ids[0]).transaction, persisted);
 }
 
+// What is written between a promotion and the new incarnation would be dated by old heartbeats.
+TEST_F(PostgresLedgerStore, while_the_ledger_is_in_no_incarnation_nothing_is_written) {
+  const std::vector<Key> keys = {{"between", "main"}};
+  sql("DELETE FROM stock.incarnation");
+  {
+    const auto transaction = writer_.begin();
+    ASSERT_TRUE(transaction->lock(keys).ok());
+    const auto written = persist_one_unit(*transaction, keys[0], request(1));
+    EXPECT_TRUE(absl::IsUnavailable(written.status())) << written.status();
+  }
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.movement WHERE sku = 'between'"), 0);
+  sql("INSERT INTO stock.incarnation (id) VALUES (4711)");
+  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok()) << "the session goes on";
+}
+
 TEST_F(PostgresLedgerStore, a_transaction_that_is_not_committed_leaves_nothing) {
   const std::vector<Key> keys = {{"nothing", "main"}};
   {
     const auto transaction = writer_.begin();
     ASSERT_TRUE(transaction->lock(keys).ok());
-    const Request asked = request(1);
-    const std::vector<const Request*> requests = {&asked};
-    const std::vector<PlannedMovement> movements = {{.key = keys[0],
-                                                     .version = 1,
-                                                     .before = {},
-                                                     .after = {.on_hand = 1},
-                                                     .creates_level = true,
-                                                     .request = 0}};
-    ASSERT_TRUE(transaction->persist(movements, requests).ok());
+    ASSERT_TRUE(persist_one_unit(*transaction, keys[0], request(1)).ok());
     EXPECT_FALSE(writer_.store.begin().ok()) << "one at a time";
   }
   EXPECT_EQ(db_.reading(keys[0]).version, 0);

@@ -39,6 +39,19 @@ TEST_F(PostgresReplicaLayer, a_standby_without_a_heartbeat_cannot_date_anything)
   EXPECT_THAT(db.error({"A", "main"}), HasSubstr("heartbeat"));
 }
 
+// What it shows from then on is of another history than the newest heartbeat that it has.
+TEST_F(PostgresReplicaLayer, a_standby_that_was_promoted_answers_as_none) {
+  support::PostgresReplica promoted(primary().port());
+  beat();
+  Database db(world_, Role::kReplica, session_options(promoted.url("stock_reader")));
+  ASSERT_TRUE(eventually([&] { return db.error({"A", "main"}); }, IsEmpty()));
+  auto on_it = promoted.connect();
+  on_it.exec("SELECT pg_promote()");
+  on_it.exec(
+      "INSERT INTO stock.level (sku, location, on_hand) VALUES ('of another history', 'main', 1)");
+  EXPECT_THAT(db.error({"of another history", "main"}), HasSubstr("no standby"));
+}
+
 TEST_F(PostgresReplicaLayer, a_reading_is_true_through_the_heartbeat_that_came_with_it) {
   sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('A', 'main', 1)");
   beat();

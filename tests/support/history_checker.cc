@@ -470,8 +470,8 @@ class Checker {
     const auto applied = era.ledger().requests.find(read.token_of);
     claim(applied != era.ledger().requests.end() && request != requests_.end(), found,
           OffenceKind::kTokenMissed, [&] {
-            return fmt::format("{}: answered, and the ledger does not hold request {}",
-                               text_of(read), read.token_of);
+            return fmt::format("{}: {} is said to be {}, and the ledger does not hold request {}",
+                               text_of(read), text(said.key), text(said), read.token_of);
           });
     if (applied == era.ledger().requests.end() || request == requests_.end()) return;
     if (const auto written = applied->second.find(said.key); written != applied->second.end()) {

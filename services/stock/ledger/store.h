@@ -61,8 +61,8 @@ class Transaction {
   // Those of `ids` that have been applied before. After lock().
   virtual absl::StatusOr<RememberedRequests> remembered(std::span<const domain::Uuid> ids) = 0;
   // Writes the movements (in order of version per key), the levels that follow from the last one of
-  // each key, and the requests as remembered, as a set. Returns which transaction this is; its
-  // incarnation is 0 while the ledger is in none.
+  // each key, and the requests as remembered, as a set. Returns which transaction this is.
+  // UNAVAILABLE while the ledger is in no incarnation: what is written then could not be dated.
   virtual absl::StatusOr<domain::Transaction> persist(std::span<const PlannedMovement> movements,
                                                       std::span<const Request* const> requests) = 0;
   // UNAVAILABLE here means that nobody knows whether it is committed.

@@ -57,6 +57,11 @@ absl::Status Asker::learn(Connection& connection, domain::LocalTime sent, const 
   const domain::LocalTime received = knowledge_.local.now();
   const Stamp stamp = read_stamp(dating_row(rows));
   if (role_ == Role::kReplica) {
+    // Promoted, it goes on in a history of its own, while the newest heartbeat is of the old one.
+    if (!stamp.in_recovery) {
+      connection.reject();
+      return absl::UnavailableError("the database called replica is no standby");
+    }
     if (stamp.heartbeat == 0) {
       return absl::UnavailableError("no heartbeat of the ledger has reached this database yet");
     }

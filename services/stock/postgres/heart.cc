@@ -106,10 +106,11 @@ absl::Status Heart::pulse() {
 
 absl::Status Heart::beat() {
   return session_.use([this](Connection& connection) {
-    if (!write_heartbeat(connection)) {
-      begin_incarnation(connection);
-      write_heartbeat(connection);
-    }
+    const bool beaten = [&] {
+      pqxx::nontransaction transaction(connection.pq());
+      return write_heartbeat(connection, transaction);
+    }();
+    if (!beaten) begin_incarnation(connection);
     if (const domain::LocalTime now = knowledge_.local.now(); now >= prune_at_) {
       prune_at_ = now + kPruneInterval;
       prune(connection);
@@ -119,20 +120,23 @@ absl::Status Heart::beat() {
 }
 
 // False while there is no incarnation that can go on.
-bool Heart::write_heartbeat(Connection& connection) {
-  pqxx::nontransaction transaction(connection.pq());
+bool Heart::write_heartbeat(Connection& connection, pqxx::transaction_base& transaction) {
   const pqxx::result result = connection.exec(transaction, sql::beat());
   if (result.empty()) return false;
   heartbeat_ = number(result[0][0]);
   return true;
 }
 
-// Also where the database's clock was set back: dates from before mean something else now.
+// Also where the database's clock was set back: dates from before mean something else now. Together
+// with its first heartbeat: what is written in it is written after that, so that no standby shows
+// the one without the other.
 void Heart::begin_incarnation(Connection& connection) {
-  pqxx::nontransaction transaction(connection.pq());
+  pqxx::work transaction(connection.pq());
   const bool ended = connection.exec(transaction, sql::end_incarnation()).affected_rows() > 0;
   const auto begun = connection.exec(transaction, sql::begin_incarnation(),
                                      {std::to_string(random_incarnation())});
+  write_heartbeat(connection, transaction);
+  transaction.commit();
   if (begun.affected_rows() > 0) ++(ended ? begun_by_clock_ : begun_anew_);
 }
 

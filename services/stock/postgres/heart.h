@@ -23,6 +23,10 @@
 #include "stock/postgres/asker.h"
 #include "stock/postgres/session.h"
 
+namespace pqxx {
+class transaction_base;
+}
+
 namespace stock::postgres {
 
 class Heart {
@@ -62,7 +66,7 @@ class Heart {
   absl::Status seek_lead();
   absl::Status pulse();
   absl::Status beat();
-  bool write_heartbeat(Connection& connection);
+  bool write_heartbeat(Connection& connection, pqxx::transaction_base& transaction);
   void begin_incarnation(Connection& connection);
   void prune(Connection& connection);
   [[nodiscard]] bool leads() const;

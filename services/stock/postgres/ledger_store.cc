@@ -166,6 +166,10 @@ absl::StatusOr<domain::Transaction> PostgresTransaction::persist(
     const std::int64_t updated = number(result[0][0]);
     const std::int64_t created = number(result[0][1]);
     persisted = transaction(result[0], 2);
+    // What is written now would be dated by the heartbeats of the history before.
+    if (persisted.incarnation == 0) {
+      return absl::UnavailableError("the ledger's incarnation has not begun yet");
+    }
     if (updated == parameters.updates() && created == parameters.creations()) {
       return absl::OkStatus();
     }
