@@ -88,7 +88,13 @@ class Checker {
         if (write.fate != Fate::kAcknowledged) continue;
         const auto* made = era.made_by(write.request);
         if (made == nullptr) continue;
-        for (const auto& [key, version] : *made) era.seen(key, version, write.received);
+        // An answer of another era proves nothing of what was made again after it had been lost.
+        const bool elsewhere = era_of(write.sent, write.received) != &era;
+        for (const auto& [key, version] : *made) {
+          const DatabaseTime committed = era.movement(key, version)->committed_at;
+          if (elsewhere && committed > clock_.latest(write.received)) continue;
+          era.seen(key, version, write.received);
+        }
       }
       for (const ReadOp& read : history_.reads) {
         for (const Statement& said : read.levels) {

@@ -447,6 +447,22 @@ TEST_F(AfterFailover, a_token_of_a_lost_write_is_not_answered) {
   EXPECT_THAT(kinds(verdict()), ElementsAre(OffenceKind::kTokenMissed)) << verdict().text();
 }
 
+// Its first answer proves nothing of the second time: in between there was no such version.
+TEST_F(AfterFailover, a_lost_write_that_is_repeated_was_not_there_before) {
+  world_.consistent_read(kLamp);
+  WriteOp again = world_.history.writes.back();
+  ASSERT_EQ(again.request, request_id(5));
+  again.sent = local(world_.now());
+  world_.move(kLamp, 10, again.request);
+  world_.pass(microseconds(200));
+  again.received = local(world_.now());
+  const LedgerMovement& made = world_.era.ledger.movements[kLamp].back();
+  again.levels = {{kLamp, made.version, made.counts}};
+  world_.history.writes.push_back(again);
+  world_.consistent_read(kLamp);
+  EXPECT_EQ(verdict().offences_total, 0u) << verdict().text();
+}
+
 // A small simulator of a service that never lies: whatever the order, nobody is accused.
 TEST(HistoryCheckerRandom, true_histories_have_no_offence) {
   for (unsigned seed = 1; seed <= 40; ++seed) {
