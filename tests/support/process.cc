@@ -76,9 +76,16 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   _exit(127);
 }
 
-// From /proc: "pid (name) state ppid ...", where the name may hold anything.
+// From /proc: "pid (name) state ppid ...", where the name may hold anything. Nothing for a process
+// that is gone, which it may be between any two steps.
 std::optional<pid_t> parent_of(const std::string& pid) {
-  const std::string stat = read_file("/proc/" + pid + "/stat");
+  const int file = open(("/proc/" + pid + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  std::array<char, 512> buffer{};  // the kernel gives all of it at once, and names are short
+  const ssize_t length = read(file, buffer.data(), buffer.size());
+  close(file);
+  if (length <= 0) return std::nullopt;
+  const std::string stat(buffer.data(), static_cast<std::size_t>(length));
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos || name_end + 4 >= stat.size()) {
     return std::nullopt;
