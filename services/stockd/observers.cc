@@ -229,6 +229,7 @@ std::size_t CallMetrics::method(std::string_view service, std::string_view name,
   Method& method = methods_.emplace_back();
   method.service = service;
   method.name = name;
+  method.streaming = streaming;
   const Labels labels = {{"grpc_type", streaming ? "server_stream" : "unary"},
                          {"grpc_service", method.service},
                          {"grpc_method", method.name}};
@@ -258,7 +259,7 @@ void CallMetrics::handled(std::size_t number, const stock::rpc::HandledCall& cal
   Method& method = methods_[number];
   const auto code = std::clamp<std::size_t>(static_cast<std::size_t>(call.code), 0, kCodes - 1);
   method.handled[code]->add();
-  if (code == 0) method.sent->add();
+  if (code == 0 && !method.streaming) method.sent->add();
   method.seconds->observe(call.duration);
 
   const std::string_view name = kCodeNames[code];

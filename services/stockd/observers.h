@@ -97,6 +97,7 @@ class CallMetrics final : public stock::rpc::CallObserver {
       : metrics_(metrics), log_failures_(clock, std::chrono::milliseconds(100)) {}
   std::size_t method(std::string_view service, std::string_view name, bool streaming) override;
   void started(std::size_t method) override;
+  void sent(std::size_t method) override { methods_[method].sent->add(); }
   void handled(std::size_t number, const stock::rpc::HandledCall& call) override;
 
  private:
@@ -104,6 +105,7 @@ class CallMetrics final : public stock::rpc::CallObserver {
   struct Method {
     std::string service;
     std::string name;
+    bool streaming = false;
     stock::telemetry::Counter* started = nullptr;
     stock::telemetry::Counter* received = nullptr;
     stock::telemetry::Counter* sent = nullptr;

@@ -17,6 +17,7 @@
 #include "stock/config/endpoints.h"
 #include "stock/drift/auditor.h"
 #include "stock/feed/attention.h"
+#include "stock/feed/hub.h"
 #include "stock/feed/ledger_identity.h"
 #include "stock/feed/tail.h"
 #include "stock/feed/view.h"
@@ -28,6 +29,7 @@
 #include "stock/ledger/batcher.h"
 #include "stock/memory/memory_layer.h"
 #include "stock/postgres/database_layer.h"
+#include "stock/postgres/delta_store.h"
 #include "stock/postgres/feed_source.h"
 #include "stock/postgres/heart.h"
 #include "stock/postgres/ledger_history.h"
@@ -146,7 +148,8 @@ rpc::Server::Options server_options(const config::Config& config) {
           .max_message_bytes = static_cast<int>(config.max_message_bytes),
           .max_concurrent_streams = static_cast<int>(config.max_concurrent_streams),
           .max_connection_age = config.max_connection_age,
-          .keepalive_time = config.keepalive_time};
+          .keepalive_time = config.keepalive_time,
+          .max_streams = static_cast<std::size_t>(config.max_streams)};
 }
 
 }  // namespace
@@ -163,6 +166,7 @@ struct Service::Parts {
   postgres::Knowledge knowledge{clock, database_clock, identity};
   feed::View view;
   feed::Attention attention;
+  feed::Hub hub;
 
   // What is counted.
   telemetry::Metrics metrics;
@@ -190,6 +194,7 @@ struct Service::Parts {
   postgres::LocationStore locations;
   postgres::RequestStore requests;
   std::optional<postgres::Heart> heart;
+  postgres::DeltaStore deltas;
 
   // Following the ledger.
   postgres::FeedSource feed_source;
@@ -243,6 +248,7 @@ Service::Parts::Parts(const config::Config& config)
              store, clock, write_metrics),
       locations(*primary.pool, timers),
       requests(*primary.pool, timers, knowledge, config.primary_timeout),
+      deltas(*primary.pool, timers, knowledge),
       feed_source({.session = session_options(config, config.primary_url, config.primary_timeout)},
                   knowledge, timers),
       audit_session(session_options(config, config.primary_url, config.primary_timeout), clock,
@@ -255,6 +261,9 @@ Service::Parts::Parts(const config::Config& config)
                 .locations = locations,
                 .requests = requests,
                 .identity = identity,
+                .hub = config.feed ? &hub : nullptr,
+                .deltas = deltas,
+                .attention = attention,
                 .clock = clock,
                 .database_clock = database_clock,
                 .instance = config.instance,
@@ -412,6 +421,15 @@ void Service::Parts::export_gauges(const config::Config& config) {
           return std::chrono::duration<double>(view.watermark().stamp.time_since_epoch()).count();
         });
   }
+  metrics.gauge_callback("stock_watchers", "Streams that watch levels or read movements.", {},
+                         [this] { return server.streams(); });
+  metrics.counter_callback("stock_watch_changes_total",
+                           "Changes put before watchers: one per change and watcher.", {},
+                           [this] { return hub.stats().changes; });
+  metrics.counter_callback("stock_watch_conflated_total",
+                           "Changes that watchers never saw, since a newer one of the key came "
+                           "before they had read it.",
+                           {}, [this] { return hub.stats().conflated; });
   metrics.gauge_callback("stock_write_queue_length", "Writes that wait for a batch.", {},
                          [this] { return writes.queue_length(); });
   metrics.gauge("stock_write_queue_capacity", "Writes that can wait for a batch.")
@@ -441,6 +459,7 @@ absl::Status Service::start() {
   if (config_.feed) {
     std::vector<feed::Listener*> listeners;
     if (parts.memory) listeners.push_back(&*parts.memory);
+    listeners.push_back(&parts.hub);
     parts.tail.emplace(feed::Tail::Options{.interval = config_.feed_interval,
                                            .idle_interval = config_.feed_idle_interval},
                        parts.feed_source, parts.view, std::move(listeners), parts.attention,

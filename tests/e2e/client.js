@@ -52,6 +52,8 @@ export function connect(address) {
       client[method](request, { deadline }, (error, response) =>
         error ? reject(error) : resolve(response));
     }),
+    // A server stream, as an async iterable of its responses that can be cancelled.
+    stream: (method, request) => client[method](request, { deadline: Date.now() + 60_000 }),
     close: () => client.close(),
   };
 }

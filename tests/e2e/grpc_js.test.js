@@ -226,3 +226,57 @@ test('SQL around the service becomes a movement with a name on it', async () => 
   assert.equal(movements[0].kind, 'MOVEMENT_KIND_DIRECT');
   assert.match(movements[0].actor, /stock_writer/);
 });
+
+// Responses of a stream until one satisfies; the stream stays open.
+async function readUntil(iterator, enough) {
+  const responses = [];
+  while (true) {
+    const { value, done } = await iterator.next();
+    if (done) return responses;
+    responses.push(value);
+    if (enough(value)) return responses;
+  }
+}
+
+// Ends a stream that a test has read enough of.
+async function cancel(stream) {
+  stream.on('error', () => {});
+  stream.cancel();
+}
+
+test('a watch tells the current level, then each change, and can be taken up again', async () => {
+  await adjust([['WATCHED', 3]]);
+  const request = { keys: [key('WATCHED')] };
+  const stream = client.stream('WatchStockLevels', request);
+  const responses = stream[Symbol.asyncIterator]();
+  const [found, live] = await readUntil(responses, ({ initial }) => !initial);
+  assert.equal(found.changes[0].level.counts.on_hand, '3');
+  assertDated(found.changes[0].level);
+  assert.ok(seconds(live.watermark) > 0);
+  await adjust([['WATCHED', 2]]);
+  const [changed] = (await readUntil(responses, ({ changes }) => changes.length > 0)).slice(-1);
+  assert.equal(changed.changes[0].level.version, '2');
+  assert.equal(changed.changes[0].level.counts.on_hand, '5');
+  assert.equal(changed.changes[0].level.provenance.layer, 'LAYER_PRIMARY');
+  await cancel(stream);
+
+  await adjust([['WATCHED', 2]]);
+  await adjust([['UNWATCHED', 2]]);
+  const again = client.stream('WatchStockLevels', { ...request, resume_token: changed.resume_token });
+  const [missed] = await readUntil(again[Symbol.asyncIterator](), ({ changes }) => changes.length > 0);
+  assert.deepEqual(missed.changes.map(({ level }) => level.version), ['3']);
+  assert.equal(missed.reset, false);
+  await cancel(again);
+});
+
+test('the stream of movements from the beginning holds what was just written', async () => {
+  await adjust([['STREAMED', 7]], { actor: 'e2e' });
+  const stream = client.stream('StreamStockMovements', { from_beginning: true });
+  const responses = await readUntil(stream[Symbol.asyncIterator](), ({ watermark }) => watermark !== null);
+  const movements = responses.flatMap((response) => response.movements);
+  const streamed = movements.filter(({ key: { sku } }) => sku === 'STREAMED');
+  assert.deepEqual(streamed.map(({ version, actor, delta }) => [version, actor, delta.on_hand]), [['1', 'e2e', '7']]);
+  const ids = movements.map(({ key: { sku, location }, version }) => `${sku} ${location} ${version}`);
+  assert.equal(new Set(ids).size, ids.length);
+  await cancel(stream);
+});

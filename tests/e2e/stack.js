@@ -52,6 +52,14 @@ export class Stack {
     assert.equal(status, 0, `stockd ended with ${status}:\n${tail}`);
   }
 
+  // Drains stockd, which must end with success, and starts another one in its place.
+  async restartStockd() {
+    const [old] = this.#processes.splice(this.#processes.findIndex(({ name }) => name === 'stockd'), 1);
+    const status = await old.stop('SIGTERM');
+    assert.equal(status, 0, `stockd ended with ${status}:\n${old.tail()}`);
+    await this.#startStockd();
+  }
+
   #processes = [];
 
   async #startServers() {

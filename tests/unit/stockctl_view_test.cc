@@ -262,8 +262,9 @@ TEST(StockctlCommandLine, help_has_examples_and_exit_codes) {
   const Ran whole = run_with({"--help"});
   EXPECT_EQ(whole.exit_code, 0);
   EXPECT_NE(whole.out.find("130  stopped by Ctrl-C"), std::string::npos);
-  for (const char* command : {"get", "batch", "total", "list", "check", "history", "adjust", "set",
-                              "import", "replay", "locations", "ledger", "completion"}) {
+  for (const char* command :
+       {"get", "batch", "total", "list", "check", "history", "watch", "stream", "adjust", "set",
+        "import", "replay", "locations", "ledger", "completion"}) {
     const Ran ran = run_with({command, "--help"});
     EXPECT_EQ(ran.exit_code, 0);
     EXPECT_NE(ran.out.find("Examples:\n  "), std::string::npos) << command;

@@ -30,6 +30,7 @@ struct Config {
   std::string instance;  // never empty once loaded
   std::int64_t max_message_bytes = 4 << 20;
   std::int64_t max_concurrent_streams = 1000;
+  std::int64_t max_streams = 10'000;
   Duration max_connection_age = std::chrono::minutes(30);
   Duration keepalive_time = std::chrono::seconds(60);
   Duration drain_timeout = std::chrono::seconds(10);

@@ -181,6 +181,8 @@ std::vector<Setting> settings() {
                 "The largest gRPC message accepted");
   serving.number("max_concurrent_streams", &Config::max_concurrent_streams, 1, 100'000,
                  "Calls at a time per connection");
+  serving.number("max_streams", &Config::max_streams, 1, 1'000'000,
+                 "Watches and streams of movements at a time, of all connections");
   serving.duration("max_connection_age", &Config::max_connection_age, seconds(1), hours(24),
                    "When a connection is asked to begin anew, so that load spreads");
   serving.duration("keepalive_time", &Config::keepalive_time, seconds(1), hours(2),

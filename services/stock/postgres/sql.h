@@ -56,6 +56,33 @@ const Statement& moves_since();
 // The same without a limit, as a cursor named "moves". To be run unprepared, $1 replaced.
 const Statement& all_moves_since();
 
+// What became visible since a snapshot, for whoever was away; dated, of the primary.
+
+// skus, locations, snapshot -> position, exists, version, as_of, five counts: the newest version of
+//   those that the snapshot does not show
+const Statement& keys_moved_since();
+// snapshot, location, limit -> 1, exists, version, as_of, five counts, sku, location: the same of
+//   all keys of a location, in order of SKU
+const Statement& location_moved_since();
+// The movements between two snapshots, in order of key and version. Snapshots, location or none,
+// after SKU, location and version, limit; and how many rows to look at
+//   -> position, version, committed at, five deltas, five counts, is deleted, kind, reason,
+//      reference, actor, request, sku, location
+// By transaction, for small deltas: `how many` is not to be less than there are.
+const Statement& delta_by_xid();
+// By key, for great ones. One row more, of position -1: the last version, SKU and location that was
+// looked at, and in place of `committed at` how many rows were.
+const Statement& delta_by_key();
+// Not dated:
+// snapshots, limit -> how many movements lie between them, at most the limit
+const Statement& delta_size();
+// snapshots, number -> the snapshot of that heartbeat of this incarnation between them; the first
+// is 0
+const Statement& heartbeat_between();
+// incarnation -> its last heartbeat but one: the last one is the proof that all that it shows as
+// begun had been written to the log
+const Statement& last_heartbeat_of();
+
 // Writing, within a transaction, in this order:
 
 // skus, locations -> position, version, five counts; of those that exist

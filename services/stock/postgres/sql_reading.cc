@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "stock/postgres/sql.h"
+#include "stock/postgres/sql_parts.h"
 
 namespace stock::postgres::sql {
 namespace {
@@ -22,7 +23,11 @@ std::string movement_commit(std::string_view row) {
       row);
 }
 
+}  // namespace
+
 std::string movement_committed_at() { return micros(movement_commit("movement")); }
+
+namespace {
 
 // The same of a level, by the movement of its version where its own row does not tell: a row that
 // was committed long after it was changed may be a copy. (One that was copied within the second is
@@ -37,6 +42,8 @@ std::string level_committed_at() {
       " level.changed_at) END",
       movement_commit("its")));
 }
+
+}  // namespace
 
 // transaction_timestamp() is taken before the snapshot, so what the snapshot shows was still true
 // then; statement_timestamp() can be later than the snapshot. A standby cannot read the
@@ -61,8 +68,7 @@ LEFT JOIN (SELECT * FROM stock.heartbeat ORDER BY number DESC LIMIT 1) AS heartb
                                                   : "heartbeat.snapshot::text"));
 }
 
-// The last columns of every row but the dating one.
-constexpr std::string_view kUndated = "NULL::bigint, NULL::text";
+namespace {
 
 // One for each role: a statement's address is its identity.
 struct PerRole {

@@ -17,7 +17,8 @@ struct HandledCall {
   std::string_view peer;
 };
 
-// Thread-safe and quick: called on the serving thread, or on the one that answers.
+// Thread-safe and quick: called on the serving thread, on the streams' or on the one that
+// answers.
 class CallObserver {
  public:
   virtual ~CallObserver() = default;
@@ -25,6 +26,8 @@ class CallObserver {
   // exist, so that nobody can make up label values.
   virtual std::size_t method(std::string_view service, std::string_view name, bool streaming) = 0;
   virtual void started(std::size_t method) = 0;
+  // A message of a stream.
+  virtual void sent(std::size_t method) = 0;
   virtual void handled(std::size_t method, const HandledCall& call) = 0;
 };
 

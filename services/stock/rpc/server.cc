@@ -14,7 +14,10 @@ constexpr int kMaxReflectionThreads = 16;
 }  // namespace
 
 Server::Server(Options options, const clock::LocalClock& clock, CallObserver& observer)
-    : options_(std::move(options)), clock_(clock), observer_(observer) {
+    : options_(std::move(options)),
+      clock_(clock),
+      observer_(observer),
+      streams_(options_.max_streams, clock) {
   health_.attach(*this);
 }
 
@@ -69,6 +72,7 @@ void Server::serve() {
 void Server::drain(std::chrono::milliseconds timeout) {
   if (!server_) return;
   health_.shut_down();
+  streams_.drain();
   server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                  gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
   // Calls that were cut off still wait for their layers. Once no object is left that waits for a

@@ -19,6 +19,8 @@
 #include "stock/clock/local_clock.h"
 #include "stock/rpc/call_observer.h"
 #include "stock/rpc/health.h"
+#include "stock/rpc/server_stream.h"
+#include "stock/rpc/stream_loop.h"
 #include "stock/rpc/unary_call.h"
 
 namespace stock::rpc {
@@ -31,6 +33,7 @@ class Server {
     int max_concurrent_streams = 1000;  // per connection
     std::chrono::milliseconds max_connection_age{std::chrono::minutes(30)};
     std::chrono::milliseconds keepalive_time{std::chrono::seconds(60)};
+    std::size_t max_streams = 10'000;  // server streams, of all connections
   };
 
   Server(Options options, const clock::LocalClock& clock, CallObserver& observer);
@@ -44,13 +47,20 @@ class Server {
   void add_method(std::string_view service, std::string_view name, int posted, Accept request,
                   Handle handle);
 
+  // The same for a server stream, that `open` makes a source for (server_stream.h).
+  template <typename Request, typename Response, typename Accept, typename Open>
+  void add_stream(std::string_view service, std::string_view name, int posted, Accept request,
+                  Open open);
+
   // UNAVAILABLE: the address cannot be listened on.
   absl::Status start();
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] Health& health() { return health_; }
+  // Those of add_stream() that there are.
+  [[nodiscard]] std::size_t streams() const { return streams_.streams(); }
 
-  // Accepts nothing new and waits for what has been accepted, up to `timeout`; then cuts off what
-  // is left. Returns when every call is over.
+  // Accepts nothing new, ends the streams, and waits for what has been accepted, up to `timeout`;
+  // then cuts off what is left. Returns when every call is over.
   void drain(std::chrono::milliseconds timeout);
 
  private:
@@ -60,6 +70,7 @@ class Server {
   const clock::LocalClock& clock_;
   CallObserver& observer_;
   Health health_;
+  StreamLoop streams_;
   std::vector<grpc::Service*> services_;
   std::vector<std::shared_ptr<void>> methods_;
   std::vector<std::function<void()>> post_;
@@ -86,6 +97,27 @@ void Server::add_method(std::string_view service, std::string_view name, int pos
   method->calls = &calls_;
   post_.push_back([method = method.get(), posted] {
     for (int i = 0; i < posted; ++i) UnaryCall<Request, Response>::wait(*method);
+  });
+  methods_.push_back(std::move(method));
+}
+
+template <typename Request, typename Response, typename Accept, typename Open>
+void Server::add_stream(std::string_view service, std::string_view name, int posted, Accept request,
+                        Open open) {
+  auto method = std::make_shared<StreamMethod<Request, Response>>();
+  method->accept = [this, request = std::move(request)](
+                       grpc::ServerContext* context, Request* message,
+                       grpc::ServerAsyncWriter<Response>* writer, void* tag) {
+    request(context, message, writer, queue_.get(), queue_.get(), tag);
+  };
+  method->open = std::move(open);
+  method->clock = &clock_;
+  method->observer = &observer_;
+  method->loop = &streams_;
+  method->number = observer_.method(service, name, true);
+  method->calls = &calls_;
+  post_.push_back([method = method.get(), posted] {
+    for (int i = 0; i < posted; ++i) ServerStream<Request, Response>::wait(*method);
   });
   methods_.push_back(std::move(method));
 }

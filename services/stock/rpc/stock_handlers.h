@@ -7,6 +7,9 @@
 #include <string>
 
 #include "stock/clock/database_clock.h"
+#include "stock/feed/attention.h"
+#include "stock/feed/delta.h"
+#include "stock/feed/hub.h"
 #include "stock/feed/ledger_identity.h"
 #include "stock/layers/catalogue_path.h"
 #include "stock/layers/location_directory.h"
@@ -30,6 +33,9 @@ struct Rooms {
   ledger::LocationWriter& locations;
   ledger::RequestFinder& requests;
   const feed::LedgerIdentity& identity;
+  feed::Hub* hub;  // null without a feed
+  feed::DeltaSource& deltas;
+  feed::Attention& attention;
   const clock::LocalClock& clock;
   const clock::DatabaseClock& database_clock;
   std::string instance;
@@ -48,6 +54,8 @@ class StockHandlers {
   void attach_reads(Server& server);
   void attach_lists(Server& server);
   void attach_writes(Server& server);
+  void attach_watches(Server& server);
+  void attach_streams(Server& server);
 
   Rooms rooms_;
   v1::StockService::AsyncService service_;

@@ -268,6 +268,8 @@ void StockHandlers::attach(Server& server) {
   attach_reads(server);
   attach_lists(server);
   attach_writes(server);
+  attach_watches(server);
+  attach_streams(server);
 }
 
 }  // namespace stock::rpc

@@ -30,6 +30,8 @@ void add_commands(CLI::App& app, Session& session) {
   add_list(app, session);
   add_check(app, session);
   add_history(app, session);
+  add_watch(app, session);
+  add_stream(app, session);
   add_adjust(app, session);
   add_set(app, session);
   add_import(app, session);

@@ -13,6 +13,8 @@ void add_total(CLI::App& app, Session& session);
 void add_list(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_history(CLI::App& app, Session& session);
+void add_watch(CLI::App& app, Session& session);
+void add_stream(CLI::App& app, Session& session);
 void add_adjust(CLI::App& app, Session& session);
 void add_set(CLI::App& app, Session& session);
 void add_import(CLI::App& app, Session& session);

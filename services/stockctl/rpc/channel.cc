@@ -9,6 +9,8 @@ namespace stockctl {
 std::shared_ptr<grpc::Channel> open_channel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetUserAgentPrefix("stockctl");
+  // Whoever waits for a server that is restarted wants to know soon.
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 

@@ -6,6 +6,7 @@
 #include "stockctl/text/concat.h"
 #include "stockctl/text/format.h"
 #include "stockctl/text/table.h"
+#include "stockctl/text/utf8.h"
 #include "stockctl/view/proto_time.h"
 #include "stockctl/view/provenance_view.h"
 
@@ -137,6 +138,49 @@ void print_history(std::ostream& out, const stock::v1::ListStockMovementsRespons
                format_count(movement.counts_after().available()), why(movement)});
   }
   table.print(out, terminal);
+}
+
+void print_change(std::ostream& out, const stock::v1::LevelChange& change,
+                  const Terminal& terminal) {
+  const stock::v1::StockLevel& level = change.level();
+  const auto& key = level.key();
+  const std::string when = level.provenance().has_as_of()
+                               ? format_time_of_day(to_instant(level.provenance().as_of()))
+                               : std::string(12, ' ');
+  out << styled(when, Style::kDim, terminal) << "  "
+      << styled(concat(printable(key.sku()), " @ ", printable(key.location())), Style::kBold,
+                terminal)
+      << "  ";
+  if (level.exists()) {
+    out << "available "
+        << styled(format_count(level.counts().available()),
+                  level.counts().available() > 0 ? Style::kPlain : Style::kRed, terminal)
+        << ", on hand " << format_count(level.counts().on_hand());
+  } else {
+    out << styled("no level", Style::kRed, terminal);
+  }
+  out << ", version " << format_count(level.version());
+  if (change.versions_left_out() > 0) {
+    out << styled(concat("  (", format_count(change.versions_left_out()), " versions left out)"),
+                  Style::kDim, terminal);
+  }
+  out << '\n';
+}
+
+void print_movement(std::ostream& out, const stock::v1::Movement& movement,
+                    const Terminal& terminal) {
+  const bool direct = movement.kind() == stock::v1::MOVEMENT_KIND_DIRECT;
+  out << styled(format_time_to_second(to_instant(movement.committed_at())), Style::kDim, terminal)
+      << "  "
+      << styled(
+             concat(printable(movement.key().sku()), " @ ", printable(movement.key().location())),
+             Style::kBold, terminal)
+      << "  version " << format_count(movement.version()) << "  "
+      << styled(kind_of(movement), direct ? Style::kYellow : Style::kPlain, terminal) << ' '
+      << change_of(movement.delta()) << "  on hand "
+      << format_count(movement.counts_after().on_hand());
+  if (const std::string reason = printable(why(movement)); !reason.empty()) out << "  " << reason;
+  out << '\n';
 }
 
 void print_written(std::ostream& out,
