@@ -4,7 +4,7 @@
 # test, labelled PART. TIMEOUT is that of a suite. SERIAL: nothing else runs beside it.
 
 set(stock_test_rooms
-  domain clock layers ledger drift memory redis postgres telemetry rpc admin config)
+  domain clock admission layers ledger drift memory redis postgres flags telemetry rpc admin config)
 
 # Tests of a sanitizer or of another compiler are told apart from the usual ones by their names.
 set(stock_test_prefix "")
@@ -44,9 +44,14 @@ function(stock_tests part)
   if(TARGET stockctl_lib)
     target_link_libraries(${program} PRIVATE stockctl_lib)
   endif()
-  if(TARGET stockd)
-    add_dependencies(${program} stockd)
+  if(TARGET analytics_lib)
+    target_link_libraries(${program} PRIVATE analytics_lib)
   endif()
+  foreach(binary stockd analytics)
+    if(TARGET ${binary})
+      add_dependencies(${program} ${binary})
+    endif()
+  endforeach()
 
   set(serial OFF)
   if(arg_SERIAL)

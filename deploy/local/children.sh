@@ -7,6 +7,7 @@
 # shellcheck shell=bash
 
 readonly STOP_SECONDS=20  # how long a part may take to end, before it is killed
+readonly STEP_STOP_SECONDS=90  # and a step, which may have parts of its own
 LOG_DIR=  # where parts log; the script sets it
 
 parts=()  # names, in the order of starting
@@ -109,20 +110,20 @@ show_log() {
 # Stops the step and then the parts, the last one started first.
 stop_children() {
   local i name signal
-  [[ -z $step_pid ]] || stop_child "$step_pid" TERM
+  [[ -z $step_pid ]] || stop_child "$step_pid" TERM "$STEP_STOP_SECONDS"
   for ((i = ${#parts[@]} - 1; i >= 0; i--)); do
     name=${parts[i]}
     signal=TERM
     # On TERM, PostgreSQL waits until its clients have left.
     [[ $name != primary && $name != replica ]] || signal=INT
-    stop_child "${part_pid[$name]}" "$signal" ||
+    stop_child "${part_pid[$name]}" "$signal" "$STOP_SECONDS" ||
       echo "$name did not end within $STOP_SECONDS s and was killed"
   done
 }
 
-# stop_child PID SIGNAL: the signal goes to the whole group, which bears the child's pid.
+# stop_child PID SIGNAL SECONDS: the signal goes to the whole group, which bears the child's pid.
 stop_child() {
-  local deadline=$((SECONDS + STOP_SECONDS))
+  local deadline=$((SECONDS + $3))
   kill -s "$2" -- "-$1" 2>/dev/null || return 0
   while kill -0 "$1" 2>/dev/null; do
     if ((SECONDS >= deadline)); then

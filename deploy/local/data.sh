@@ -23,7 +23,7 @@ own_data_dir() {
 
 forget_data() {
   own_data_dir
-  rm -rf -- "$DATA_DIR"/{primary,replica}{,.making} "$DATA_DIR"/{redis,prometheus,origin,loaded}
+  rm -rf -- "$DATA_DIR"/{primary,replica}{,.making} "$DATA_DIR"/{redis,prometheus,origin,loaded,products.csv}
 }
 
 # origin_of FILE: what people are told is loaded.
@@ -61,6 +61,8 @@ load_data() {
 
 load_file() {
   local sku
+  xz --decompress --stdout --force -- "$1" |
+    node "$ROOT_DIR/services/storefront/products-of-sales.js" >"$DATA_DIR/products.csv"
   stockctl locations create main --display-name "The warehouse"
   stockctl import "$1"
   stockctl replay "$1"

@@ -20,6 +20,14 @@ misuse() {
   fail "$1 (see ${0##*/} --help)" 2
 }
 
+# split_address [HOST:]PORT: sets host, 127.0.0.1 where none is said, and port_there.
+split_address() {
+  [[ $1 == *:* ]] || set -- "127.0.0.1:$1"
+  host=${1%:*}
+  port_there=${1##*:}
+  require_port "$port_there"
+}
+
 require_port() {
   [[ $1 =~ ^[1-9][0-9]{0,4}$ && $1 -le 65535 ]] || misuse "not a port number: '$1'"
 }

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <iostream>
 
+#include "absl/synchronization/mutex.h"
 #include "stock/config/config.h"
 #include "stock/telemetry/build_info.h"
 #include "stock/telemetry/log.h"
@@ -30,6 +31,9 @@ sigset_t block_signals() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // gRPC's mutexes: where Abseil was built with assertions, as Debian's is, each of them is looked
+  // for in a graph of all at every turn.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const auto loaded = stock::config::load(argc, argv, stock::config::process_environment(),
                                           stock::telemetry::build_info().version);
   if (!loaded.ok()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "stock/telemetry/trace_context.h"
+#include "stockd/seconds_bounds.h"
 
 namespace stockd {
 
@@ -11,12 +12,11 @@ using stock::telemetry::Metrics;
 
 namespace {
 
-// From what memory takes to what a caller waits.
-const std::vector<double> kSecondsBounds = {
-    0.000002, 0.00001, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-    0.025,    0.05,    0.1,     0.25,   0.5,     1,      2.5,   5,      10};
 const std::vector<double> kAgeBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                         0.5,    1,     2.5,    5,     10,   30,    60,   300, 3600};
+// Finer where it usually is: between nothing and a poll or two.
+const std::vector<double> kLagBounds = {0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04,
+                                        0.05,   0.075, 0.1,  0.25,  0.5,  1,     2.5,  10,    60};
 const std::vector<double> kBatchBounds = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 
 // As Go spells them; dashboards made for other servers fit.
@@ -35,11 +35,19 @@ double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+std::optional<std::chrono::nanoseconds> duration(std::optional<double> seconds) {
+  if (!seconds) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::duration<double>(*seconds));
+}
+
 }  // namespace
 
 // ---- Reads
 
-ReadMetrics::ReadMetrics(Metrics& metrics, const std::vector<std::string>& layers) {
+ReadMetrics::ReadMetrics(Metrics& metrics, const std::vector<std::string>& layers,
+                         stock::drift::ReadSample& sample)
+    : sample_(sample) {
   for (const std::string& name : layers) {
     Layer& layer = layers_.emplace_back();
     for (std::size_t i = 0; i < layer.reads.size(); ++i) {
@@ -80,13 +88,33 @@ void ReadMetrics::visited(std::size_t stage, const stock::domain::Visit& visit) 
   if (visit.count(stock::domain::Outcome::kBypassed) == 0) layer.seconds->observe(visit.time);
 }
 
-void ReadMetrics::answered(std::size_t stage, std::chrono::microseconds age) {
-  layers_[stage].responses->add();
-  layers_[stage].age->observe(age);
+void ReadMetrics::answered(std::size_t stage, std::chrono::microseconds age, std::int64_t levels) {
+  layers_[stage].responses->add(levels);
+  layers_[stage].age->observe(age, levels);
 }
 
-void ReadMetrics::judged(std::size_t stage, stock::layers::Judgement judgement) {
-  if (auto* copies = layers_[stage].copies[static_cast<std::size_t>(judgement)]) copies->add();
+void ReadMetrics::judged(std::size_t stage, stock::layers::Judgement judgement,
+                         std::int64_t copies) {
+  if (auto* counter = layers_[stage].copies[static_cast<std::size_t>(judgement)]) {
+    counter->add(copies);
+  }
+}
+
+void ReadMetrics::tally(std::size_t stage, stock::drift::LayerTally& out) const {
+  using stock::domain::Outcome;
+  const Layer& layer = layers_[stage];
+  const auto reads = [&](Outcome outcome) {
+    return layer.reads[static_cast<std::size_t>(outcome)]->value();
+  };
+  for (const auto* counter : layer.reads) out.keys_asked += counter->value();
+  // Not asked at all.
+  out.keys_asked -=
+      reads(Outcome::kBypassed) + reads(Outcome::kBreakerOpen) + reads(Outcome::kRefused);
+  out.keys_hit = reads(Outcome::kHit) + reads(Outcome::kCoalesced);
+  out.answers = layer.responses->value();
+  out.read_time_p50 = duration(layer.seconds->quantile(0.5));
+  out.age_p50 = duration(layer.age->quantile(0.5));
+  out.age_p99 = duration(layer.age->quantile(0.99));
 }
 
 // ---- The feed
@@ -96,7 +124,7 @@ FeedMetrics::FeedMetrics(Metrics& metrics, const stock::clock::LocalClock& clock
       lag_(metrics.histogram("stock_feed_lag_seconds",
                              "Time from the commit of a movement to the feed's having applied it, "
                              "at most.",
-                             kAgeBounds)),
+                             kLagBounds)),
       log_failures_(clock, std::chrono::seconds(10)) {
   for (std::size_t i = 0; i < polls_.size(); ++i) {
     polls_[i] = &metrics.counter(
@@ -124,13 +152,41 @@ void FeedMetrics::applied(std::chrono::nanoseconds lag) {
 
 // ---- Writes
 
+namespace {
+
+std::string lower(std::string_view name) {
+  std::string text(name);
+  std::ranges::transform(text, text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
+  return text;
+}
+
+}  // namespace
+
 WriteMetrics::WriteMetrics(Metrics& metrics)
     : requests_(metrics.histogram("stock_write_batch_requests",
-                                  "Requests that were committed together.", kBatchBounds)),
+                                  "Requests that were decided together, also those refused.",
+                                  kBatchBounds)),
       seconds_(metrics.histogram("stock_write_batch_seconds",
-                                 "Time of a write transaction, from its begin to its commit.",
+                                 "Time of a write transaction, from its begin to its commit, or to "
+                                 "its end where it had nothing to write.",
                                  kSecondsBounds)),
-      movements_(metrics.counter("stock_write_movements_total", "Movements written.")) {
+      wait_(metrics.histogram("stock_write_wait_seconds",
+                              "How long requests waited for a batch to take them.",
+                              kSecondsBounds)) {
+  for (std::size_t i = 0; i < movements_.size(); ++i) {
+    const auto kind = static_cast<stock::domain::MovementKind>(i);
+    movements_[i] = &metrics.counter("stock_write_movements_total", "Movements written, by kind.",
+                                     {{"kind", lower(stock::domain::kind_name(kind))}});
+  }
+  for (std::size_t i = 0; i < reservations_.size(); ++i) {
+    const auto state = static_cast<stock::domain::ReservationState>(i);
+    reservations_[i] = &metrics.counter(
+        "stock_reservations_total",
+        "Reservations written, by the state that this left them in: each step of each counts.",
+        {{"state", lower(stock::domain::state_name(state))}});
+  }
   for (std::size_t i = 0; i < refusals_.size(); ++i) {
     const auto reason = static_cast<stock::ledger::Reason>(i);
     refusals_[i] =
@@ -145,11 +201,18 @@ WriteMetrics::WriteMetrics(Metrics& metrics)
   }
 }
 
-void WriteMetrics::batch_committed(std::size_t requests, std::size_t movements,
-                                   std::chrono::nanoseconds duration) {
-  requests_.observe(static_cast<double>(requests));
+void WriteMetrics::waited(std::chrono::nanoseconds duration) { wait_.observe(duration); }
+
+void WriteMetrics::batch_decided(const stock::ledger::Plan& plan,
+                                 std::chrono::nanoseconds duration) {
+  requests_.observe(static_cast<double>(plan.outcomes.size()));
   seconds_.observe(duration);
-  movements_.add(static_cast<std::int64_t>(movements));
+  for (const auto& movement : plan.movements) {
+    movements_[static_cast<std::size_t>(movement.kind)]->add();
+  }
+  for (const auto& planned : plan.reservations) {
+    reservations_[static_cast<std::size_t>(planned.reservation.state)]->add();
+  }
 }
 
 void WriteMetrics::refused(stock::ledger::Reason reason) {
@@ -158,69 +221,6 @@ void WriteMetrics::refused(stock::ledger::Reason reason) {
 
 void WriteMetrics::retried(stock::ledger::Retry retry) {
   retries_[static_cast<std::size_t>(retry)]->add();
-}
-
-// ---- Drift
-
-DriftMetrics::DriftMetrics(Metrics& metrics, const std::vector<std::string>& layers,
-                           const stock::clock::LocalClock& clock)
-    : passes_ok_(metrics.counter("stock_audit_passes_total", "Passes of the auditor, by outcome.",
-                                 {{"outcome", "ok"}})),
-      passes_failed_(metrics.counter("stock_audit_passes_total",
-                                     "Passes of the auditor, by outcome.",
-                                     {{"outcome", "failed"}})),
-      keys_(metrics.counter("stock_audit_keys_total", "Keys examined by the auditor.")),
-      log_failures_(clock, std::chrono::seconds(10)) {
-  for (const std::string& name : layers) {
-    Layer& layer = layers_.emplace_back();
-    for (std::size_t i = 0; i < layer.checks.size(); ++i) {
-      const auto verdict = static_cast<stock::drift::Verdict>(i);
-      layer.checks[i] = &metrics.counter(
-          "stock_divergence_checks_total",
-          "Comparisons of a layer with the ledger, one key each, by verdict.",
-          {{"layer", name}, {"verdict", std::string(stock::drift::verdict_name(verdict))}});
-    }
-    const Labels labels = {{"layer", name}};
-    layer.keys = &metrics.gauge("stock_divergent_keys",
-                                "Keys on which a layer is known to contradict the ledger.", labels);
-    layer.units = &metrics.gauge("stock_divergence_units",
-                                 "Largest error of what a layer says is available, over the keys "
-                                 "on which it contradicts the ledger.",
-                                 labels);
-    layer.versions = &metrics.gauge("stock_divergence_versions",
-                                    "Most versions that a layer is behind, or ahead, over the keys "
-                                    "on which it contradicts the ledger.",
-                                    labels);
-    layer.seconds = &metrics.gauge("stock_divergence_seconds",
-                                   "Longest time that what a layer says has been superseded, over "
-                                   "the keys on which it contradicts the ledger.",
-                                   labels);
-  }
-}
-
-void DriftMetrics::examined(std::size_t layer, stock::drift::Verdict verdict) {
-  layers_[layer].checks[static_cast<std::size_t>(verdict)]->add();
-}
-
-void DriftMetrics::pass_finished(std::size_t keys,
-                                 std::span<const stock::drift::LayerSummary> layers) {
-  passes_ok_.add();
-  keys_.add(static_cast<std::int64_t>(keys));
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    layers_[i].keys->set(static_cast<double>(layers[i].divergent_keys));
-    layers_[i].units->set(static_cast<double>(layers[i].max_units));
-    layers_[i].versions->set(static_cast<double>(layers[i].max_versions));
-    layers_[i].seconds->set(seconds(layers[i].max_age));
-  }
-}
-
-void DriftMetrics::pass_failed(const absl::Status& why) {
-  passes_failed_.add();
-  if (const auto suppressed = log_failures_.admit()) {
-    stock::telemetry::log_warn(
-        "the auditor could not ask the ledger",
-        {{"error", std::string(why.message())}, {"suppressed", *suppressed}});
-  }
 }
 
 // ---- Calls

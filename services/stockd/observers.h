@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "stock/clock/local_clock.h"
-#include "stock/drift/observer.h"
+#include "stock/drift/price.h"
+#include "stock/drift/read_sample.h"
 #include "stock/feed/tail.h"
 #include "stock/layers/read_path.h"
 #include "stock/ledger/observer.h"
@@ -22,10 +23,16 @@ namespace stockd {
 
 class ReadMetrics final : public stock::layers::ReadObserver {
  public:
-  ReadMetrics(stock::telemetry::Metrics& metrics, const std::vector<std::string>& layers);
+  // The sample takes of the keys that are read.
+  ReadMetrics(stock::telemetry::Metrics& metrics, const std::vector<std::string>& layers,
+              stock::drift::ReadSample& sample);
+  void asked(std::span<const stock::domain::Key> keys) override { sample_.note(keys); }
   void visited(std::size_t stage, const stock::domain::Visit& visit) override;
-  void answered(std::size_t stage, std::chrono::microseconds age) override;
-  void judged(std::size_t stage, stock::layers::Judgement judgement) override;
+  void answered(std::size_t stage, std::chrono::microseconds age, std::int64_t levels) override;
+  void judged(std::size_t stage, stock::layers::Judgement judgement, std::int64_t copies) override;
+
+  // Adds what was counted of a stage.
+  void tally(std::size_t stage, stock::drift::LayerTally& out) const;
 
  private:
   struct Layer {
@@ -35,46 +42,26 @@ class ReadMetrics final : public stock::layers::ReadObserver {
     stock::telemetry::Counter* responses = nullptr;
     stock::telemetry::Histogram* age = nullptr;
   };
+  stock::drift::ReadSample& sample_;
   std::vector<Layer> layers_;
 };
 
 class WriteMetrics final : public stock::ledger::Observer {
  public:
   explicit WriteMetrics(stock::telemetry::Metrics& metrics);
-  void batch_committed(std::size_t requests, std::size_t movements,
-                       std::chrono::nanoseconds duration) override;
+  void waited(std::chrono::nanoseconds duration) override;
+  void batch_decided(const stock::ledger::Plan& plan, std::chrono::nanoseconds duration) override;
   void refused(stock::ledger::Reason reason) override;
   void retried(stock::ledger::Retry retry) override;
 
  private:
   stock::telemetry::Histogram& requests_;
   stock::telemetry::Histogram& seconds_;
-  stock::telemetry::Counter& movements_;
+  stock::telemetry::Histogram& wait_;
+  std::array<stock::telemetry::Counter*, stock::domain::kMovementKinds> movements_{};
+  std::array<stock::telemetry::Counter*, stock::domain::kReservationStates> reservations_{};
   std::array<stock::telemetry::Counter*, stock::ledger::kReasons> refusals_{};
   std::array<stock::telemetry::Counter*, stock::ledger::kRetries> retries_{};
-};
-
-class DriftMetrics final : public stock::drift::Observer {
- public:
-  DriftMetrics(stock::telemetry::Metrics& metrics, const std::vector<std::string>& layers,
-               const stock::clock::LocalClock& clock);
-  void examined(std::size_t layer, stock::drift::Verdict verdict) override;
-  void pass_finished(std::size_t keys, std::span<const stock::drift::LayerSummary> layers) override;
-  void pass_failed(const absl::Status& why) override;
-
- private:
-  struct Layer {
-    std::array<stock::telemetry::Counter*, stock::drift::kVerdicts> checks{};
-    stock::telemetry::Gauge* keys = nullptr;
-    stock::telemetry::Gauge* units = nullptr;
-    stock::telemetry::Gauge* versions = nullptr;
-    stock::telemetry::Gauge* seconds = nullptr;
-  };
-  std::vector<Layer> layers_;
-  stock::telemetry::Counter& passes_ok_;
-  stock::telemetry::Counter& passes_failed_;
-  stock::telemetry::Counter& keys_;
-  stock::telemetry::LogEvery log_failures_;
 };
 
 class FeedMetrics final : public stock::feed::TailObserver {

@@ -1,4 +1,4 @@
-// All parts of one stockd process and how they hang together.
+// One stockd process: starts its parts (parts.h), tells how they are, and stops them.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,8 @@
 #include "stock/config/config.h"
 
 namespace stockd {
+
+struct Parts;
 
 class Service {
  public:
@@ -25,8 +27,6 @@ class Service {
   void stop();
 
  private:
-  struct Parts;
-
   std::vector<stock::admin::Check> checks() const;
 
   const stock::config::Config config_;

@@ -1,10 +1,12 @@
-// A closed loop of GetStockLevel calls: as many in flight as asked for, each answer followed by the
-// next call, until the count is reached. One completion queue and one thread, so that it measures
-// the server and not its own locks.
+// A closed loop of GetStockLevel calls, or of BatchGetStockLevels or CreateReservation: as many in
+// flight as asked for, each answer followed by the next call, until the count is reached. One
+// completion queue and one thread, so that it measures the server and not its own locks.
 //
 // The keys are PREFIX0 ... PREFIX<key-count - 1>, shuffled (always in the same way) and asked for
-// in turn. Prints one JSON document. Exit code 1 when a call failed.
+// in turn, from the one behind `--skip` on: so bursts can go on where the last one ended. Prints
+// one JSON document. Exit code 1 when a call failed.
 #include <fmt/core.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
@@ -21,12 +23,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "stock/v1/stock_service.grpc.pb.h"
 
 namespace {
 
-using stock::v1::GetStockLevelRequest;
-using stock::v1::GetStockLevelResponse;
 using stock::v1::StockService;
 using SteadyClock = std::chrono::steady_clock;
 
@@ -40,15 +41,110 @@ struct Options {
   std::size_t count = 10'000;
   std::string key_prefix;
   std::size_t key_count = 1;
+  std::size_t skip = 0;
   std::string location = "main";
   int max_staleness_ms = 0;
   std::string save_response;
+  bool reserve = false;
+  int batch = 0;
 };
 
+template <typename Request>
+void bound_staleness(const Options& options, Request& request) {
+  if (options.max_staleness_ms == 0) return;
+  auto& bound = *request.mutable_consistency()->mutable_max_staleness();
+  bound.set_seconds(options.max_staleness_ms / 1000);
+  bound.set_nanos(options.max_staleness_ms % 1000 * 1'000'000);
+}
+
+// What is called.
+struct GetLevel {
+  using Request = stock::v1::GetStockLevelRequest;
+  using Response = stock::v1::GetStockLevelResponse;
+  using Stub = StockService::Stub;
+
+  static auto call(Stub& stub, grpc::ClientContext& context, const Request& request,
+                   grpc::CompletionQueue& queue) {
+    return stub.PrepareAsyncGetStockLevel(&context, request, &queue);
+  }
+
+  static void prepare(const Options& options, Request& request) {
+    request.mutable_key()->set_location(options.location);
+    bound_staleness(options, request);
+  }
+  template <typename NextSku>
+  static void aim(NextSku next, Request& request) {
+    request.mutable_key()->set_sku(next());
+  }
+};
+
+// Answers stay bytes: making messages of them costs as much as the server's part.
+struct BatchGetLevels {
+  using Request = stock::v1::BatchGetStockLevelsRequest;
+  using Response = grpc::ByteBuffer;
+  using Stub = grpc::TemplatedGenericStub<Request, Response>;
+
+  static auto call(Stub& stub, grpc::ClientContext& context, const Request& request,
+                   grpc::CompletionQueue& queue) {
+    return stub.PrepareUnaryCall(&context, "/stock.v1.StockService/BatchGetStockLevels", request,
+                                 &queue);
+  }
+
+  static void prepare(const Options& options, Request& request) {
+    for (int i = 0; i < options.batch; ++i) request.add_keys()->set_location(options.location);
+    bound_staleness(options, request);
+  }
+  template <typename NextSku>
+  static void aim(NextSku next, Request& request) {
+    for (auto& key : *request.mutable_keys()) key.set_sku(next());
+  }
+};
+
+// One unit of one key each, for an hour, by an id that the server makes up.
+struct Reserve {
+  using Request = stock::v1::CreateReservationRequest;
+  using Response = stock::v1::CreateReservationResponse;
+  using Stub = StockService::Stub;
+
+  static auto call(Stub& stub, grpc::ClientContext& context, const Request& request,
+                   grpc::CompletionQueue& queue) {
+    return stub.PrepareAsyncCreateReservation(&context, request, &queue);
+  }
+
+  static void prepare(const Options& options, Request& request) {
+    auto& line = *request.add_lines();
+    line.mutable_key()->set_location(options.location);
+    line.set_quantity(1);
+    request.mutable_ttl()->set_seconds(3600);
+  }
+  template <typename NextSku>
+  static void aim(NextSku next, Request& request) {
+    request.mutable_lines(0)->mutable_key()->set_sku(next());
+  }
+};
+
+bool save(const google::protobuf::Message& response, std::ostream& file) {
+  return response.SerializeToOstream(&file);
+}
+
+bool save(const grpc::ByteBuffer& response, std::ostream& file) {
+  grpc::Slice whole;
+  if (!response.DumpToSingleSlice(&whole).ok()) return false;
+  file.write(reinterpret_cast<const char*>(whole.begin()),
+             static_cast<std::streamsize>(whole.size()));
+  return file.good();
+}
+
+template <typename Rpc>
 class Load {
+  using Stub = typename Rpc::Stub;
+
  public:
   explicit Load(const Options& options)
-      : options_(options), stubs_(options.connections), skus_(options.key_count) {
+      : options_(options),
+        stubs_(options.connections),
+        skus_(options.key_count),
+        aimed_(options.skip) {
     std::iota(skus_.begin(), skus_.end(), 0);
     std::shuffle(skus_.begin(), skus_.end(), std::mt19937(1));
     latencies_us_.reserve(options.count);
@@ -65,7 +161,7 @@ class Load {
       if (!channel->WaitForConnected(std::chrono::system_clock::now() + kConnectTimeout)) {
         return false;
       }
-      stubs_[i] = StockService::NewStub(channel);
+      stubs_[i] = std::make_unique<Stub>(channel);
     }
     return true;
   }
@@ -76,12 +172,7 @@ class Load {
     for (std::size_t i = 0; i < at_first; ++i) {
       Call& call = calls_.emplace_back();
       call.stub = stubs_[i % stubs_.size()].get();
-      call.request.mutable_key()->set_location(options_.location);
-      if (options_.max_staleness_ms > 0) {
-        auto& bound = *call.request.mutable_consistency()->mutable_max_staleness();
-        bound.set_seconds(options_.max_staleness_ms / 1000);
-        bound.set_nanos(options_.max_staleness_ms % 1000 * 1'000'000);
-      }
+      Rpc::prepare(options_, call.request);
       start(call);
     }
     void* tag = nullptr;
@@ -107,23 +198,26 @@ class Load {
 
  private:
   struct Call {
-    StockService::Stub* stub = nullptr;
+    Stub* stub = nullptr;
     std::optional<grpc::ClientContext> context;
-    GetStockLevelRequest request;
-    GetStockLevelResponse response;
+    typename Rpc::Request request;
+    typename Rpc::Response response;
     grpc::Status status;
-    std::unique_ptr<grpc::ClientAsyncResponseReader<GetStockLevelResponse>> reader;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<typename Rpc::Response>> reader;
     SteadyClock::time_point began;
   };
 
   void start(Call& call) {
-    const std::uint32_t number = skus_[started_++ % skus_.size()];
-    call.request.mutable_key()->set_sku(fmt::format("{}{}", options_.key_prefix, number));
+    ++started_;
+    Rpc::aim(
+        [this] { return fmt::format("{}{}", options_.key_prefix, skus_[aimed_++ % skus_.size()]); },
+        call.request);
     call.reader.reset();  // it lives in the arena of the call that the context holds
     call.context.emplace();
     call.context->set_deadline(std::chrono::system_clock::now() + kCallTimeout);
     call.began = SteadyClock::now();
-    call.reader = call.stub->AsyncGetStockLevel(&*call.context, call.request, &queue_);
+    call.reader = Rpc::call(*call.stub, *call.context, call.request, queue_);
+    call.reader->StartCall();
     call.reader->Finish(&call.response, &call.status, &call);
   }
 
@@ -136,7 +230,7 @@ class Load {
       if (++errors_ == 1) first_error_ = call.status;
     } else if (!options_.save_response.empty() && !saved_) {
       std::ofstream file(options_.save_response, std::ios::binary);
-      saved_ = call.response.SerializeToOstream(&file);
+      saved_ = save(call.response, file);
     }
   }
 
@@ -147,10 +241,11 @@ class Load {
 
   const Options& options_;
   grpc::CompletionQueue queue_;
-  std::vector<std::unique_ptr<StockService::Stub>> stubs_;
+  std::vector<std::unique_ptr<Stub>> stubs_;
   std::deque<Call> calls_;
   std::vector<std::uint32_t> skus_;
   std::vector<std::uint32_t> latencies_us_;
+  std::size_t aimed_;  // keys
   std::size_t started_ = 0;
   std::size_t ended_ = 0;
   std::size_t errors_ = 0;
@@ -159,11 +254,23 @@ class Load {
   double seconds_ = 0;
 };
 
+template <typename Rpc>
+int run(const Options& options) {
+  Load<Rpc> load(options);
+  if (!load.connect()) {
+    fmt::print(stderr, "bench_load: cannot connect to {}\n", options.address);
+    return 1;
+  }
+  load.run();
+  return load.report();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as in stockd
   Options options;
-  CLI::App app("bench_load: a closed loop of GetStockLevel calls");
+  CLI::App app("bench_load: a closed loop of calls");
   app.option_defaults()->always_capture_default();
   app.add_option("--address", options.address, "HOST:PORT")->required();
   app.add_option("--in-flight", options.in_flight, "Calls at a time")
@@ -174,18 +281,17 @@ int main(int argc, char** argv) {
   app.add_option("--key-prefix", options.key_prefix, "SKUs are this and a number")->required();
   app.add_option("--key-count", options.key_count, "Numbers from 0 up")
       ->check(CLI::Range(1, 100'000'000));
+  app.add_option("--skip", options.skip, "Keys of that order that are passed by at first");
   app.add_option("--location", options.location, "Of the keys");
   app.add_option("--max-staleness-ms", options.max_staleness_ms, "0: what the server has set")
       ->check(CLI::Range(0, 3'600'000));
   app.add_option("--save-response", options.save_response,
                  "Write one of the responses to this file, serialised");
+  app.add_flag("--reserve", options.reserve,
+               "Reserve one unit of a key per call, instead of reading");
+  app.add_option("--batch", options.batch, "Read so many keys per call; 0: one, by GetStockLevel")
+      ->check(CLI::Range(0, 1000));
   CLI11_PARSE(app, argc, argv);
-
-  Load load(options);
-  if (!load.connect()) {
-    fmt::print(stderr, "bench_load: cannot connect to {}\n", options.address);
-    return 1;
-  }
-  load.run();
-  return load.report();
+  if (options.batch > 0) return run<BatchGetLevels>(options);
+  return options.reserve ? run<Reserve>(options) : run<GetLevel>(options);
 }

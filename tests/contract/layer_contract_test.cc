@@ -17,6 +17,7 @@
 #include "stock/feed/ledger_identity.h"
 #include "stock/layers/breaker.h"
 #include "stock/layers/flights.h"
+#include "stock/layers/switch.h"
 #include "stock/memory/memory_layer.h"
 #include "stock/postgres/database_layer.h"
 #include "stock/postgres/heart.h"
@@ -54,6 +55,8 @@ struct World {
   feed::View no_feed{0};
   memory::MemoryLayer memory{{.capacity = 10'000}, no_feed};
   memory::PeekLayer peek{memory};
+  layers::Switch power{"memory"};
+  layers::Switched switched{memory, &memory, power};
   std::unique_ptr<redis::RedisLayer> redis_layer = std::make_unique<redis::RedisLayer>(
       redis::RedisOptions{.port = redis_server.port(), .timeout = 10s}, identity);
   redis::RedisLayer& redis = *redis_layer;
@@ -236,6 +239,7 @@ std::vector<Case> cases() {
       {"primary", []() -> layers::Layer& { return world().primary; }, in_the_ledger, true},
       {"flights", []() -> layers::Layer& { return world().flights; }, in_memory},
       {"breaker", []() -> layers::Layer& { return world().breaker; }, in_memory},
+      {"switched", []() -> layers::Layer& { return world().switched; }, in_memory},
       {"guarded_redis", []() -> layers::Layer& { return world().guarded_redis; }, in_redis},
   };
 }

@@ -9,13 +9,13 @@ import protobuf from 'protobufjs';
 import { ROOT } from './stack.js';
 
 const PROTO = path.join(ROOT, 'proto');
-const SERVICE_FILE = path.join(PROTO, 'stock/v1/stock_service.proto');
+const SERVICE_FILES = ['stock/v1/stock_service.proto', 'stock/v1/drift_service.proto'];
 const OPTIONS = {
   includeDirs: [PROTO], keepCase: true,
   longs: String, enums: String, defaults: true, arrays: true, oneofs: true,
 };
 
-const { StockService } = grpc.loadPackageDefinition(protoLoader.loadSync(SERVICE_FILE, OPTIONS)).stock.v1;
+const { DriftService, StockService } = grpc.loadPackageDefinition(protoLoader.loadSync(SERVICE_FILES, OPTIONS)).stock.v1;
 
 // Messages that travel in metadata.
 const types = new protobuf.Root();
@@ -45,16 +45,17 @@ export function errorProvenance(error) {
 
 // call(method, request) resolves to the response, or rejects with grpc's error.
 export function connect(address) {
-  const client = new StockService(address, grpc.credentials.createInsecure());
+  const clients = [StockService, DriftService].map((Service) => new Service(address, grpc.credentials.createInsecure()));
+  const of = (method) => clients.find((client) => method in client);
   return {
     call: (method, request) => new Promise((resolve, reject) => {
       const deadline = Date.now() + 30_000;
-      client[method](request, { deadline }, (error, response) =>
+      of(method)[method](request, { deadline }, (error, response) =>
         error ? reject(error) : resolve(response));
     }),
     // A server stream, as an async iterable of its responses that can be cancelled.
-    stream: (method, request) => client[method](request, { deadline: Date.now() + 60_000 }),
-    close: () => client.close(),
+    stream: (method, request) => of(method)[method](request, { deadline: Date.now() + 60_000 }),
+    close: () => clients.forEach((client) => client.close()),
   };
 }
 

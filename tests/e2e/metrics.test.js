@@ -14,7 +14,7 @@ const GOLDEN = path.join(ROOT, 'tests/e2e/metrics.golden');
 let stack;
 let fromStart;
 before(async () => {
-  stack = await Stack.start();
+  stack = await Stack.startWithFlags();
   fromStart = await (await stack.get('/metrics')).text();
 });
 after(() => stack?.stop());
@@ -53,6 +53,7 @@ test('everything that traffic counts was there from the start, at zero', async (
   await call('CreateLocation', { location: { id: 'main' } });
   await call('AdjustStock', { lines: [{ key: { sku: 'a', location: 'main' }, on_hand_delta: 1 }] });
   await call('GetStockLevel', { key: { sku: 'a', location: 'main' } });
+  await call('GetStockLevel', { key: { sku: 'a', location: 'main' }, cohort: 'beta' });
   await call('GetStockLevel', { key: { sku: '', location: 'main' } }).catch(() => {});
   close();
   const series = (text) => text.split('\n').filter((line) => line && !line.startsWith('#')).map((line) => line.slice(0, line.lastIndexOf(' ')));

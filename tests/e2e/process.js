@@ -6,8 +6,11 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const READY_MS = 120_000;
+const STOP_MS = 60_000;
 
-// Below the range of outgoing connections, as in tests/support/free_port.h.
+const given = new Set();
+
+// Below the range of outgoing connections, as in tests/support/free_port.h; none twice.
 export async function freePort() {
   for (;;) {
     const port = 20000 + Math.floor(Math.random() * 12000);
@@ -16,7 +19,10 @@ export async function freePort() {
       server.once('error', () => resolve(false));
       server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-    if (free) return port;
+    if (free && !given.has(port)) {
+      given.add(port);
+      return port;
+    }
   }
 }
 
@@ -53,13 +59,17 @@ export class Process {
   // Its exit code, or the name of the signal that ended it.
   async stop(signal) {
     if (this.running()) this.child.kill(signal);
-    const killer = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
+    const killer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
     const status = await this.ended;
     clearTimeout(killer);
     return status;
   }
 
+  all() {
+    return readFileSync(this.log, 'utf8');
+  }
+
   tail() {
-    return readFileSync(this.log, 'utf8').split('\n').slice(-25).join('\n');
+    return this.all().split('\n').slice(-25).join('\n');
   }
 }

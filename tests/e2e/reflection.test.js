@@ -24,15 +24,21 @@ const call = async (method, request) =>
 
 test('the services are listed', async () => {
   const services = await buf('--list-services', `http://${stack.address}`);
-  for (const name of ['stock.v1.StockService', 'grpc.health.v1.Health']) {
+  for (const name of ['stock.v1.StockService', 'stock.v1.DriftService', 'grpc.health.v1.Health']) {
     assert.ok(services.split('\n').includes(name), `${name} is not in:\n${services}`);
   }
 });
 
 test('health is told per service', async () => {
-  for (const service of ['', 'stock.v1.StockService']) {
+  for (const service of ['', 'stock.v1.StockService', 'stock.v1.DriftService']) {
     assert.deepEqual(await call('grpc.health.v1.Health/Check', { service }), { status: 'SERVING' });
   }
+});
+
+test('layers are listed with their prices', async () => {
+  const { layers } = await call('stock.v1.DriftService/ListLayers', {});
+  assert.deepEqual(layers.map(({ setting }) => setting.layer), ['LAYER_MEMORY', 'LAYER_REDIS', 'LAYER_REPLICA', 'LAYER_PRIMARY']);
+  assert.ok(layers.every(({ setting, up }) => setting.enabled && up));
 });
 
 test('stock is adjusted and read', async () => {

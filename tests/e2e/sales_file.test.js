@@ -7,7 +7,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { after, before, test } from 'node:test';
 
-import { connect } from './client.js';
+import { connect, errorDetails } from './client.js';
 import { ROOT, run, Stack } from './stack.js';
 
 const STOCKCTL = path.join(process.env.STOCK_BUILD_DIR ?? path.join(ROOT, 'build/release'), 'services/stockctl/stockctl');
@@ -25,8 +25,9 @@ after(async () => {
   await stack?.stop();
 });
 
-const stockctl = (...args) =>
-  run(STOCKCTL, ['--address', stack.address, ...args], { maxBuffer: 1 << 26 });
+const stockctlAt = (address, ...args) =>
+  run(STOCKCTL, ['--address', address, ...args], { maxBuffer: 1 << 26 });
+const stockctl = (...args) => stockctlAt(stack.address, ...args);
 
 // Only what these files need: quotes, doubled quotes and commas in them; no line breaks in a field.
 function fields(line) {
@@ -59,15 +60,31 @@ async function expected(file, opening, placeOf) {
   return { lines, counts: new Map([...opening].map(([key, units]) => [key, units - (sold.get(key) ?? 0)])) };
 }
 
+// What is on hand of all keys. Nothing is held or waits to be shipped, once a file has been replayed.
 async function levels(consistency) {
   const counts = new Map();
   let page_token = '';
   do {
     const page = await client.call('ListStockLevels', { page_size: 1000, page_token, consistency });
-    for (const { key, counts: { on_hand } } of page.levels) counts.set(`${key.sku}@${key.location}`, Number(on_hand));
+    for (const { key, counts: { on_hand, reserved, committed } } of page.levels) {
+      const name = `${key.sku}@${key.location}`;
+      assert.deepEqual([reserved, committed], ['0', '0'], name);
+      counts.set(name, Number(on_hand));
+    }
     page_token = page.next_page_token;
   } while (page_token);
   return counts;
+}
+
+// What is asked until it is answered within its bound, which a machine that is busy may miss.
+async function inTime(ask) {
+  for (const deadline = Date.now() + 60_000; ;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (errorDetails(error).ErrorInfo?.reason !== 'STALENESS_BOUND_UNMET' || Date.now() > deadline) throw error;
+    }
+  }
 }
 
 // Every key through the layers, twice, so that memory and redis answer too; and which layers did.
@@ -79,7 +96,7 @@ async function readAll(keys, consistency) {
       const at = key.lastIndexOf('@');
       return { sku: key.slice(0, at), location: key.slice(at + 1) };
     });
-    const { levels: answered } = await client.call('BatchGetStockLevels', { keys: part, consistency });
+    const { levels: answered } = await inTime(() => client.call('BatchGetStockLevels', { keys: part, consistency }));
     for (const { key, counts: { on_hand }, provenance } of answered) {
       counts.set(`${key.sku}@${key.location}`, Number(on_hand));
       layers.add(provenance.layer);
@@ -111,26 +128,39 @@ test('the sample', async () => {
   assert.ok(lines > 3000);
   await assertEverywhere(counts);
 
+  const reservations = JSON.parse((await stockctl('reservations', '--limit', '0', '--json')).stdout).reservations;
+  assert.ok(reservations.length > 500);
+  assert.deepEqual(new Set(reservations.map(({ state }) => state)), new Set(['RESERVATION_STATE_FULFILLED']));
+
   // Both again: nothing happens twice.
   await stockctl('import', path.join(SAMPLE, 'catalogue.csv'));
   await stockctl('replay', path.join(SAMPLE, 'sales.csv'));
   await assertEverywhere(counts);
 });
 
-test('the real file', { skip: REAL ? false : 'STOCK_REAL_DATA is not set' }, async () => {
+test('the real file, each half of it through an instance of its own, both at once', { skip: REAL ? false : 'STOCK_REAL_DATA is not set' }, async () => {
+  const other = await stack.addStockd();
   await stockctl('locations', 'create', 'main', '--display-name', 'Main');
-  await stockctl('import', REAL, '--location', 'main');
-  // The opening stock is what the import says; that it suffices is what the replay proves.
+  // The halves do not wait for each other: no sale may need what the other half brings back.
+  await stockctl('import', REAL, '--location', 'main', '--margin', '100000');
   const opening = new Map([...(await levels({ fully_consistent: true }))].filter(([key]) => key.endsWith('@main')));
   const { counts, lines } = await expected(REAL, opening, () => 'main');
   assert.equal(lines, 370931);
   assert.equal(counts.size, 3887);
-  await stockctl('replay', REAL, '--location', 'main');
+  const replay = (address, part) => stockctlAt(address, 'replay', REAL, '--location', 'main', '--part', part, '--json');
+  const halves = await Promise.all([replay(stack.address, '1/2'), replay(other, '2/2')]);
+  const summaries = halves.map(({ stdout }) => JSON.parse(stdout));
+  for (const { lines_per_second, seconds, retries } of summaries) {
+    console.log(`half a file in ${seconds.toFixed(1)} s, ${lines_per_second.toFixed(0)} lines/s, ${retries} retries`);
+  }
+  // A write of which only the repetition was answered counts as applied already.
+  const done = ({ sold, brought_back, already_applied }) => sold + brought_back + already_applied;
+  assert.equal(summaries.reduce((sum, summary) => sum + done(summary), 0), lines);
+  assert.deepEqual(summaries.map(({ refused, bad }) => refused + bad), [0, 0]);
   const mine = async (read) => new Map([...(await read)].filter(([key]) => key.endsWith('@main')));
   assert.deepEqual(ordered(await mine(levels({ fully_consistent: true }))), ordered(counts));
   const keys = [...counts.keys()];
-  for (const consistency of [{ fully_consistent: true }, { max_staleness: { seconds: 1 } }, { max_staleness: { seconds: 3600 } }]) {
-    const { counts: answered } = await readAll(keys, consistency);
-    if (!consistency.max_staleness || consistency.max_staleness.seconds === 1) assert.deepEqual(answered, counts);
+  for (const consistency of [{ fully_consistent: true }, { max_staleness: { seconds: 1 } }]) {
+    assert.deepEqual((await readAll(keys, consistency)).counts, counts);
   }
 });

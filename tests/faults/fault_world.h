@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -41,6 +42,7 @@ class FaultWorld {
     int stockds = 2;
     std::vector<std::string> flags = {};  // further ones, of each stockd
     int clients = 6;
+    std::uint64_t writes = 23;               // of a hundred calls
     bool haunted = false;                    // old copies come back in Redis all the time
     std::optional<std::uint64_t> seed = {};  // else that of the environment, or any
   };
@@ -56,6 +58,9 @@ class FaultWorld {
   void await_calls(std::uint64_t more);
   // Until each stockd answers a fully consistent read again, and takes a write.
   void await_recovery();
+
+  // Until each stockd knows as many incidents to be open, layer by layer, as are on record.
+  void await_incidents_as_recorded();
 
   // For all stockds at once.
   void each(const std::function<void(Member&)>& change);
@@ -77,6 +82,10 @@ class FaultWorld {
     std::uint64_t false_claims = 0;
     std::map<std::string, std::uint64_t> levels_by_layer;
     std::map<support::Asked, std::uint64_t> reads_by_asked;
+    std::uint64_t totals = 0;
+    std::uint64_t carts = 0;
+    std::uint64_t changes = 0;    // told to watches
+    std::uint64_t movements = 0;  // told to streams of them
 
     Figures& operator+=(const Figures& more);
     [[nodiscard]] std::string text() const;
@@ -102,6 +111,8 @@ class FaultWorld {
   int runs_ = 0;
   // After a failover: when the old primary was dead.
   std::optional<domain::LocalTime> failed_over_;
+  // The same to the swarm's threads, which ask while it happens.
+  std::atomic<bool> replica_serves_ = false;
   std::unique_ptr<support::Swarm> swarm_;
 };
 

@@ -15,6 +15,7 @@ namespace stock::faults {
 namespace {
 
 constexpr std::chrono::milliseconds kPause(10);
+constexpr std::chrono::seconds kPatience(1);  // it is still to end while Redis is silent
 
 }  // namespace
 
@@ -42,7 +43,7 @@ void Ghost::run(std::uint16_t redis_port, std::uint64_t seed) {
   while (pause()) {
     try {
       if (!hoarder) {
-        hoarder.emplace(redis_port);
+        hoarder.emplace(redis_port, kPatience);
         hoarder->taken.swap(memories);
       }
       hoarder->take();

@@ -9,7 +9,6 @@ namespace stock::faults {
 namespace {
 
 constexpr std::size_t kMostOfAKey = 200;
-constexpr timeval kPatience{.tv_sec = 1, .tv_usec = 0};
 
 void add_strings(const redisReply& reply, std::vector<std::string>& out) {
   if (reply.type == REDIS_REPLY_ARRAY) {
@@ -24,10 +23,11 @@ void add_strings(const redisReply& reply, std::vector<std::string>& out) {
 
 void Hoarder::Free::operator()(redisContext* context) const { redisFree(context); }
 
-Hoarder::Hoarder(std::uint16_t port)
-    : context_(redisConnectWithTimeout("127.0.0.1", port, kPatience)) {
+Hoarder::Hoarder(std::uint16_t port, std::chrono::seconds patience) {
+  const timeval limit{.tv_sec = patience.count(), .tv_usec = 0};
+  context_.reset(redisConnectWithTimeout("127.0.0.1", port, limit));
   if (!context_ || context_->err != 0) throw std::runtime_error("Redis is not there");
-  redisSetTimeout(context_.get(), kPatience);
+  redisSetTimeout(context_.get(), limit);
 }
 
 std::vector<std::string> Hoarder::strings(const std::vector<std::string_view>& command) {
@@ -82,6 +82,12 @@ void Hoarder::put_back_some(std::uint64_t chance) {
 
 void Hoarder::put_back_oldest() {
   for (const auto& [key, values] : taken) put(key, values.front());
+}
+
+void Hoarder::put_back_in_reverse() {
+  for (const auto& [key, values] : taken) {
+    for (auto value = values.rbegin(); value != values.rend(); ++value) put(key, *value);
+  }
 }
 
 void Hoarder::put_back_under_other_names(std::uint64_t chance) {

@@ -1,6 +1,7 @@
 // Keeps copies of what lies in Redis, and puts them back when their time is over. Of one thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,8 +15,8 @@ namespace stock::faults {
 
 class Hoarder {
  public:
-  // Throws std::runtime_error when Redis does not do what it is told.
-  explicit Hoarder(std::uint16_t port);
+  // Throws std::runtime_error when Redis does not do what it is told, each time in so long.
+  explicit Hoarder(std::uint16_t port, std::chrono::seconds patience = std::chrono::seconds(60));
 
   // Adds what is there now.
   void take();
@@ -24,6 +25,8 @@ class Hoarder {
   // For a quarter of them.
   void put_back_some(std::uint64_t chance);
   void put_back_oldest();
+  // Of every key all copies, the newest first.
+  void put_back_in_reverse();
   // For every key of an incarnation, a copy of another key, or of the same key in another
   // incarnation.
   void put_back_under_other_names(std::uint64_t chance);

@@ -34,6 +34,7 @@ void Mischief::add_for_servers() {
                      [&] { Hoarder(redis.port()).limit_memory("noeviction"); },
                      [&] { Hoarder(redis.port()).lift_limit(); }});
   faults_.push_back({"old copies", "redis", [&] { old_copies(); }, [&] { old_copies(); }});
+  faults_.push_back({"copies under other names", "redis", [&] { misnamed_copies(); }, nothing});
 
   auto& primary = *world_.primary;
   faults_.push_back(
@@ -78,6 +79,7 @@ void Mischief::add_for_member(std::size_t number) {
     const std::string line = fmt::format("{} to {}", process, name);
     const auto open = [&gate] { gate.open(); };
     faults_.push_back({line + " slow", line, [&gate] { gate.delay(10ms); }, open});
+    faults_.push_back({line + " very slow", line, [&gate] { gate.delay(1500ms); }, open});
     faults_.push_back({line + " stalled", line, [&gate] { gate.stall(); }, open});
     faults_.push_back({line + " cut", line, [&gate] { gate.cut(); }, open});
     faults_.push_back({line + " reset", line, [&gate] { gate.reset_connections(); }, nothing});
@@ -87,6 +89,16 @@ void Mischief::add_for_member(std::size_t number) {
   add_for_line("redis", *member.redis);
   add_for_line("primary", *member.primary);
   add_for_line("replica", *member.replica);
+
+  support::TcpGate& gate = *member.primary;
+  const auto lead_to = [&gate](const support::Server& server) {
+    gate.point_to(server.port());
+    gate.reset_connections();
+  };
+  faults_.push_back({process + " takes the replica for the primary",
+                     fmt::format("{} to primary", process),
+                     [this, lead_to] { lead_to(*world_.replica); },
+                     [this, lead_to] { lead_to(*world_.primary); }});
 }
 
 // Takes what is there, and puts back what was there at some time, also before a restart of Redis.
@@ -97,6 +109,17 @@ void Mischief::old_copies() {
     hoarder_->put_back_any(chance_());
   } catch (const std::runtime_error&) {
     hoarder_.reset();  // its connection is from before a restart
+  }
+}
+
+// Of another key, or of another incarnation.
+void Mischief::misnamed_copies() {
+  try {
+    Hoarder hoarder(world_.redis->port());
+    hoarder.take();
+    hoarder.put_back_under_other_names(chance_());
+  } catch (const std::runtime_error&) {
+    // Redis is at its limit.
   }
 }
 

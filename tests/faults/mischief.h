@@ -37,6 +37,7 @@ class Mischief {
   void add_for_servers();
   void add_for_member(std::size_t number);
   void old_copies();
+  void misnamed_copies();
 
   FaultWorld& world_;
   std::mt19937_64 chance_;

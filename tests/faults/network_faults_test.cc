@@ -14,6 +14,33 @@ TEST_F(NetworkFaultsTest, slow_lines_to_the_primary) {
   });
 }
 
+// Longer than anybody waits.
+TEST_F(NetworkFaultsTest, lines_to_the_databases_that_take_seconds) {
+  world().run([](Swarm&) {
+    world().each([](Member& member) { member.primary->delay(1s); });
+    world().await_calls(kLasting / 8);
+    world().each([](Member& member) { member.replica->delay(1s); });
+    world().await_calls(kLasting / 8);
+    world().each([](Member& member) {
+      member.primary->open();
+      member.replica->open();
+    });
+  });
+}
+
+TEST_F(NetworkFaultsTest, the_databases_are_cut_off) {
+  world().run([](Swarm&) {
+    world().each([](Member& member) { member.primary->cut(); });
+    world().await_calls(kLasting / 8);
+    world().each([](Member& member) { member.replica->cut(); });
+    world().await_calls(kLasting / 8);
+    world().each([](Member& member) {
+      member.primary->open();
+      member.replica->open();
+    });
+  });
+}
+
 TEST_F(NetworkFaultsTest, connections_to_the_databases_are_reset) {
   world().run([](Swarm&) {
     for (int i = 0; i < 8; ++i) {

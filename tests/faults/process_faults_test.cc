@@ -52,6 +52,33 @@ TEST_F(ProcessFaultsTest, the_leader_is_killed) {
   });
 }
 
+// Between a commit and the copy that was to be set after it.
+TEST_F(ProcessFaultsTest, one_is_killed_again_and_again_while_it_writes) {
+  world().run([](Swarm&) {
+    for (int i = 0; i < 6; ++i) {
+      Member& killed = world().members[static_cast<std::size_t>(i) % world().members.size()];
+      killed.stockd->kill9();
+      world().await_answers(kLasting / 8);
+      killed.stockd->start();
+      world().await_answers(kLasting / 8);
+    }
+  });
+}
+
+// Longer than a copy in Redis is old, or a session idle: what it knew is from another time.
+TEST_F(ProcessFaultsTest, one_stands_still_for_a_minute) {
+  world().run([](Swarm&) {
+    Member& stopped = world().members[0];
+    support::Sql sql = world().primary->connect();
+    const std::int64_t until = sql.number("SELECT extract(epoch FROM now())::bigint") + 60;
+    stopped.stockd->sigstop();
+    EXPECT_TRUE(eventually([&] { return sql.number("SELECT extract(epoch FROM now())::bigint"); },
+                           Ge(until), 3 * support::kGenerous));
+    stopped.stockd->sigcont();
+    world().await_answers(kLasting);
+  });
+}
+
 TEST_F(ProcessFaultsTest, all_are_restarted_in_turn) {
   world().run([](Swarm&) {
     for (Member& member : world().members) {

@@ -99,5 +99,42 @@ TEST_F(RedisFaultsTest, behind_a_line_that_is_slow_and_breaks_in_the_middle_of_r
   });
 }
 
+// A replica of the cache that missed writes takes over; for one stockd the old master goes on
+// answering.
+TEST_F(RedisFaultsTest, failed_over_to_one_that_missed_writes) {
+  support::RedisServer other;
+  world().run([&](Swarm&) {
+    Hoarder before(world().redis->port());
+    Hoarder after(other.port());
+    for (int i = 0; i < 4; ++i) {
+      before.take();
+      after.taken = before.taken;
+      world().await_answers(kLasting / 8);
+      after.put_back_oldest();
+      for (std::size_t m = 1; m < world().members.size(); ++m) {
+        world().members[m].redis->point_to(other.port());
+        world().members[m].redis->reset_connections();
+      }
+      world().await_answers(kLasting / 8);
+      world().each([&](Member& member) {
+        member.redis->point_to(world().redis->port());
+        member.redis->reset_connections();
+      });
+    }
+    EXPECT_GT(after.put_back(), 50u);
+  });
+}
+
+TEST_F(RedisFaultsTest, cut_off_and_slowed_to_seconds) {
+  world().run([](Swarm&) {
+    world().each([](Member& member) { member.redis->cut(); });
+    world().await_answers(kLasting / 2);
+    world().each([](Member& member) { member.redis->open(); });
+    world().each([](Member& member) { member.redis->delay(1s); });
+    world().await_answers(kLasting / 2);
+    world().each([](Member& member) { member.redis->open(); });
+  });
+}
+
 }  // namespace
 }  // namespace stock::faults

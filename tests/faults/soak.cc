@@ -1,4 +1,4 @@
-// Usage: faults_soak [--seconds N] [--seed S] [--stockds N] [--clients N]
+// Usage: faults_soak [--seconds N] [--seed S] [--stockds N] [--clients N] [--writes N]
 //
 // Every fault there is, at random, for as long as is wanted. Every answer is checked, in rounds,
 // each over keys of its own; each fifth one ends with a failover, after which the servers are new
@@ -26,12 +26,14 @@ constexpr int kStepsOfARound = 24;
 constexpr int kStepsOfTrouble = 4;
 constexpr std::uint64_t kCallsOfAStep = 120;
 constexpr std::uint64_t kAnswersInPeace = 8000;
+constexpr int kPortions = 80;  // each of which is waited for as long as is generous
 
 struct Arguments {
   std::chrono::seconds time{60};
   std::optional<std::uint64_t> seed;
   int stockds = 3;
-  int clients = 8;
+  int clients = 32;
+  std::uint64_t writes = 10;  // of a hundred calls
 };
 Arguments arguments;
 
@@ -45,6 +47,7 @@ TEST(FaultsSoak, no_claim_is_false) {
     if (!world) {
       world = std::make_unique<FaultWorld>(FaultWorld::Options{.stockds = arguments.stockds,
                                                                .clients = arguments.clients,
+                                                               .writes = arguments.writes,
                                                                .haunted = true,
                                                                .seed = ++seed});
     }
@@ -56,7 +59,9 @@ TEST(FaultsSoak, no_claim_is_false) {
         world->await_calls(kCallsOfAStep);
         if (i % kStepsOfTrouble == kStepsOfTrouble - 1) {
           mischief.heal();
-          world->await_answers(kAnswersInPeace);
+          for (int n = 0; n < kPortions && !HasFailure(); ++n) {
+            world->await_answers(kAnswersInPeace / kPortions);
+          }
         }
       }
       for (const auto& [name, n] : mischief.begun()) faults += static_cast<std::uint64_t>(n);
@@ -93,8 +98,11 @@ int main(int argc, char** argv) {
       arguments.stockds = static_cast<int>(value);
     } else if (name == "--clients") {
       arguments.clients = static_cast<int>(value);
+    } else if (name == "--writes") {
+      arguments.writes = value;
     } else {
-      std::cerr << "Usage: faults_soak [--seconds N] [--seed S] [--stockds N] [--clients N]\n";
+      std::cerr << "Usage: faults_soak [--seconds N] [--seed S] [--stockds N] [--clients N]"
+                   " [--writes N]\n";
       return 2;
     }
   }

@@ -121,12 +121,62 @@ TEST_F(PostgresFeed, millions_at_once_come_a_piece_at_a_time_from_one_snapshot) 
   EXPECT_EQ(last.size(), 1234u);
 }
 
+// The interleaving: a poll; more levels than are read at once change in one transaction; the next
+// poll.
+TEST_F(PostgresFeed, more_than_can_be_read_in_time_is_begun_anew_from_a_heartbeat_that_shows_it) {
+  const auto beat = [](int number, const std::string& age) {
+    sql("INSERT INTO stock.heartbeat VALUES (" + std::to_string(number) + ", now() - interval '" +
+        age + "', pg_current_snapshot(), 4711)");
+  };
+  FeedSource source({.session = options(), .piece = 50, .most = 100}, world_.knowledge,
+                    world_.timers);
+  const auto nothing = [](const feed::Poll&, std::span<const feed::Move> moves) {
+    ADD_FAILURE() << moves.size() << " moves";
+  };
+  sql("DELETE FROM stock.heartbeat; INSERT INTO stock.level (sku, location, on_hand)"
+      " SELECT 'B' || i, 'main', i FROM generate_series(1, 400) i");
+  begin();
+  beat(1, "5 minutes");
+  sql("UPDATE stock.level SET on_hand = on_hand + 1 WHERE sku LIKE 'B%'");
+  EXPECT_TRUE(absl::IsOutOfRange(source.poll(kIncarnation, position_, nothing).status()));
+
+  // No heartbeat shows it yet.
+  auto beginning = source.begin();
+  ASSERT_TRUE(beginning.ok()) << beginning.status();
+  EXPECT_EQ(beginning->heartbeat, 1);
+  EXPECT_TRUE(absl::IsOutOfRange(source.poll(kIncarnation, beginning->snapshot, nothing).status()));
+
+  beat(2, "0");
+  put(sql(), "after", 1);
+  beginning = source.begin();
+  ASSERT_TRUE(beginning.ok()) << beginning.status();
+  EXPECT_EQ(beginning->heartbeat, 2);
+  position_ = beginning->snapshot;
+  EXPECT_THAT(moved(), ElementsAre("after v1=1"));
+}
+
 TEST_F(PostgresFeed, of_another_incarnation_nothing_is_delivered) {
   begin();
   put(sql(), "void", 1);
   const Polled polled = poll(position_, kIncarnation + 1);
   EXPECT_EQ(polled.poll.incarnation, kIncarnation);
   EXPECT_THAT(polled.moves, IsEmpty());
+}
+
+// Files of an earlier shutdown are put back: all is as it was then, the incarnation too.
+TEST_F(PostgresFeed, a_history_whose_transaction_ids_have_gone_back_is_ended) {
+  begin();
+  put(sql(), "again", 1);
+  const std::string later = std::to_string(position_.xmax() + 1000);
+  const auto polled =
+      source_.poll(kIncarnation, *domain::Snapshot::parse(later + ":" + later + ":"),
+                   [](const feed::Poll&, std::span<const feed::Move>) {
+                     ADD_FAILURE() << "moves of another history";
+                   });
+  EXPECT_TRUE(absl::IsUnavailable(polled.status())) << polled.status();
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.incarnation"), 0);
+  sql("INSERT INTO stock.incarnation (id) VALUES (4711)");
+  EXPECT_THAT(moved(), ElementsAre("again v1=1"));
 }
 
 TEST_F(PostgresFeed, it_begins_from_the_oldest_heartbeat_that_is_young_enough) {
@@ -204,6 +254,14 @@ TEST_F(PostgresFeed, commits_are_recorded_with_the_instant_by_which_they_were_se
       eventually([&] { return sql().number(of + "sku = 'recorded late'"); }, ::testing::Eq(1)));
   EXPECT_EQ(sql().number("SELECT count(*) FROM stock.commit WHERE seen_by < committed_at OR "
                          "committed_at <> pg_xact_commit_timestamp(xid::xid)"),
+            0);
+  // The heartbeat that is kept with it is the first that shows it.
+  const std::string showing =
+      "SELECT count(*) FROM stock.commit JOIN stock.heartbeat ON number = heartbeat ";
+  EXPECT_EQ(sql().number(showing + "WHERE pg_visible_in_snapshot(xid, snapshot)"),
+            sql().number("SELECT count(*) FROM stock.commit"));
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.commit JOIN stock.heartbeat"
+                         " ON number = heartbeat - 1 WHERE pg_visible_in_snapshot(xid, snapshot)"),
             0);
 }
 

@@ -47,9 +47,11 @@ TEST_F(PostgresHeart, an_incarnation_begins_together_with_its_first_heartbeat) {
 
 TEST_F(PostgresHeart, of_two_hearts_one_leads_and_the_other_takes_over) {
   World other_world;
-  auto first = std::make_unique<Heart>(heart_options(), world_.knowledge, world_.timers);
+  Heart::Options options = heart_options();
+  options.heartbeat_interval = 5s;  // the first may stand still for a while, and leads on
+  auto first = std::make_unique<Heart>(options, world_.knowledge, world_.timers);
   ASSERT_TRUE(eventually([&] { return first->state().leads; }));
-  Heart second(heart_options(), other_world.knowledge, other_world.timers);
+  Heart second(options, other_world.knowledge, other_world.timers);
   ASSERT_TRUE(eventually([&] { return second.state().primary_reachable; }));
   ASSERT_TRUE(eventually([&] { return other_world.clock.earliest(other_world.local.now()); },
                          ::testing::Ne(std::nullopt)));
@@ -80,6 +82,20 @@ TEST_F(PostgresHeart, a_clock_that_is_set_back_begins_another_incarnation) {
                          ::testing::Ne(before)));
   const std::int64_t number = sql().number("SELECT max(number) FROM stock.heartbeat");
   EXPECT_TRUE(eventually([&] { return heart.state().heartbeat; }, ::testing::Gt(number)));
+}
+
+// Whoever leads need not have noticed it itself.
+TEST_F(PostgresHeart, a_clock_that_was_set_begins_another_incarnation_once) {
+  Heart heart(heart_options(), world_.knowledge, world_.timers);
+  const std::string incarnation = "SELECT coalesce(max(id), 0) FROM stock.incarnation";
+  ASSERT_TRUE(eventually([&] { return heart.state().heartbeat; }, ::testing::Gt(0)));
+  const std::int64_t before = sql().number(incarnation);
+  world_.identity.clock_was_set(static_cast<domain::Incarnation>(before));
+  EXPECT_TRUE(eventually([&] { return sql().number(incarnation); }, Not(::testing::Eq(before))));
+  EXPECT_EQ(heart.state().begun_by_clock, 1);
+  const domain::HeartbeatNumber since = heart.state().heartbeat;
+  EXPECT_TRUE(eventually([&] { return heart.state().heartbeat; }, ::testing::Gt(since + 20)));
+  EXPECT_EQ(heart.state().begun_by_clock, 1);
 }
 
 TEST_F(PostgresHeart, changes_are_told) {

@@ -1,7 +1,9 @@
 #include <thread>
 
 #include "integration/postgres_world.h"
+#include "stock/postgres/connection.h"
 #include "stock/postgres/ledger_store.h"
+#include "support/eventually.h"
 
 namespace stock::postgres {
 namespace {
@@ -28,7 +30,12 @@ Request request(std::uint8_t number) {
 
 class PostgresLedgerStore : public PostgresTest {
  protected:
-  void SetUp() override { sql("DELETE FROM stock.level; DELETE FROM stock.request"); }
+  void SetUp() override {
+    sql("DELETE FROM stock.level;"
+        "ALTER TABLE stock.request DISABLE TRIGGER check_forgetting;"
+        "DELETE FROM stock.request;"
+        "ALTER TABLE stock.request ENABLE ALWAYS TRIGGER check_forgetting");
+  }
 
   // A store as another process would have it.
   struct Writer {
@@ -47,32 +54,29 @@ class PostgresLedgerStore : public PostgresTest {
   static absl::Status write(ledger::Transaction& transaction,
                             const std::vector<PlannedMovement>& movements,
                             const std::vector<Request>& requests) {
-    std::vector<const Request*> pointers;
-    for (const Request& request : requests) pointers.push_back(&request);
-    const auto persisted = transaction.persist(movements, pointers);
-    if (!persisted.ok()) return persisted.status();
-    return transaction.commit();
+    ledger::Plan plan{.movements = movements};
+    for (const Request& request : requests) plan.applied.push_back(&request);
+    return transaction.commit(plan).status();
   }
-  // The first unit of a key, not committed.
-  static absl::StatusOr<domain::Transaction> persist_one_unit(ledger::Transaction& transaction,
-                                                              const Key& key,
-                                                              const Request& request) {
-    const std::vector<const Request*> requests = {&request};
-    const std::vector<PlannedMovement> movements = {{.key = key,
-                                                     .version = 1,
-                                                     .before = {},
-                                                     .after = {.on_hand = 1},
-                                                     .creates_level = true,
-                                                     .request = 0}};
-    return transaction.persist(movements, requests);
+  // The first unit of a key.
+  static absl::StatusOr<domain::Transaction> write_one_unit(ledger::Transaction& transaction,
+                                                            const Key& key,
+                                                            const Request& request) {
+    return transaction.commit({.movements = {{.key = key,
+                                              .version = 1,
+                                              .before = {},
+                                              .after = {.on_hand = 1},
+                                              .creates_level = true,
+                                              .request = 0}},
+                               .applied = {&request}});
   }
   // One request that sets on_hand from what is locked.
   absl::Status set(Writer& writer, const Key& key, std::int64_t on_hand, std::uint8_t id) {
     const auto transaction = writer.begin();
     const std::vector<Key> keys = {key};
-    const auto locked = transaction->lock(keys);
-    if (!locked.ok()) return locked.status();
-    const ledger::LockedLevel& level = locked->at(key);
+    const auto opened = transaction->open(keys, {});
+    if (!opened.ok()) return opened.status();
+    const ledger::LockedLevel& level = opened->levels.at(key);
     domain::Counts after = level.counts;
     after.on_hand = on_hand;
     return write(*transaction,
@@ -85,7 +89,15 @@ class PostgresLedgerStore : public PostgresTest {
                  {request(id)});
   }
 
-  Writer writer_{world_, options()};
+  // Waits for locks for as long as a service does.
+  SessionOptions patient() const {
+    SessionOptions options = this->options();
+    options.statement_timeout = 20s;
+    options.hang_limit = 30s;
+    return options;
+  }
+
+  Writer writer_{world_, patient()};
   Database db_ = database();
 };
 
@@ -96,8 +108,9 @@ TEST_F(PostgresLedgerStore, new_and_existing_levels_are_written_with_their_movem
   {
     const auto transaction = writer_.begin();
     const std::vector<Key> keys = {existing, created};
-    const auto locked = transaction->lock(keys);
-    ASSERT_TRUE(locked.ok()) << locked.status();
+    const auto opened = transaction->open(keys, {});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    const ledger::LockedLevels* locked = &opened->levels;
     EXPECT_TRUE(locked->at(existing).exists);
     EXPECT_EQ(locked->at(existing).counts.on_hand, 10);
     const domain::Version version = locked->at(existing).version;
@@ -110,6 +123,7 @@ TEST_F(PostgresLedgerStore, new_and_existing_levels_are_written_with_their_movem
                              .before = {.on_hand = before},
                              .after = {.on_hand = after},
                              .creates_level = creates,
+                             .kind = domain::MovementKind::kSet,
                              .request = request};
     };
     const absl::Status status = write(
@@ -137,8 +151,9 @@ TEST_F(PostgresLedgerStore, new_and_existing_levels_are_written_with_their_movem
 
   const auto transaction = writer_.begin();
   const std::vector<domain::Uuid> ids = {uuid(1), uuid(2), uuid(3), uuid(4)};
-  const auto remembered = transaction->remembered(ids);
-  ASSERT_TRUE(remembered.ok()) << remembered.status();
+  const auto recalled = transaction->open({}, ids);
+  ASSERT_TRUE(recalled.ok()) << recalled.status();
+  const auto* remembered = &recalled->requests;
   ASSERT_THAT(*remembered, SizeIs(3));
   EXPECT_EQ(remembered->at(uuid(1)).digest, request(1).digest);
   ASSERT_THAT(remembered->at(uuid(1)).levels, SizeIs(2));
@@ -172,9 +187,10 @@ TEST_F(PostgresLedgerStore, a_tombstoned_key_continues_its_versions) {
 TEST_F(PostgresLedgerStore, an_unknown_location_is_told_before_and_refused_after) {
   const auto transaction = writer_.begin();
   const std::vector<Key> keys = {{"a", "atlantis"}};
-  const auto locked = transaction->lock(keys);
-  ASSERT_TRUE(locked.ok()) << locked.status();
-  EXPECT_FALSE(locked->at(keys[0]).location_exists);
+  const auto opened = transaction->open(keys, {});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_FALSE(opened->levels.at(keys[0]).exists);
+  EXPECT_FALSE(opened->levels.at(keys[0]).location_exists);
   const absl::Status status = write(*transaction,
                                     {{.key = keys[0],
                                       .version = 1,
@@ -197,10 +213,43 @@ TEST_F(PostgresLedgerStore, who_creates_a_level_second_is_aborted) {
                                                    .request = 0}};
   const auto first = writer_.begin();
   const auto second = other.begin();
-  ASSERT_TRUE(first->lock(keys).ok());
-  ASSERT_TRUE(second->lock(keys).ok());
+  ASSERT_TRUE(first->open(keys, {}).ok());
+  ASSERT_TRUE(second->open(keys, {}).ok());
   ASSERT_TRUE(write(*first, movements, {request(1)}).ok());
   EXPECT_TRUE(absl::IsAborted(write(*second, movements, {request(2)})));
+}
+
+// Between our locks and what is read behind them somebody creates what was not there to be locked.
+TEST_F(PostgresLedgerStore, a_level_that_is_seen_and_not_locked_is_not_written) {
+  const std::vector<Key> keys = {{"gate", "main"}, {"late", "main"}};
+  sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('gate', 'main', 1)");
+  auto other = primary().connect();
+  other.exec("BEGIN; UPDATE stock.level SET on_hand = 2 WHERE sku = 'gate'");
+  const auto transaction = writer_.begin();
+  // Waits for the gate, while it has not seen what comes after that in the order of locking.
+  auto opening = std::async(std::launch::async, [&] { return transaction->open(keys, {}); });
+  ASSERT_TRUE(eventually(
+      [] { return sql().number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0; }));
+  other.exec("INSERT INTO stock.level (sku, location, on_hand) VALUES ('late', 'main', 1)");
+  other.exec("COMMIT");
+  EXPECT_TRUE(absl::IsAborted(opening.get().status()));
+}
+
+TEST_F(PostgresLedgerStore, what_is_not_all_written_is_not_committed) {
+  const auto transaction = writer_.begin();
+  const std::vector<Key> keys = {{"ghost", "main"}};
+  ASSERT_TRUE(transaction->open(keys, {}).ok());
+  const Request its = request(1);
+  ledger::Plan plan{.applied = {&its}};
+  plan.reservations.push_back({.reservation = {.id = uuid(77),
+                                               .expire_at = domain::DatabaseTime(1s),
+                                               .lines = {{.key = keys[0], .quantity = 1}}},
+                               .created = false});
+  const auto written = transaction->commit(plan);
+  EXPECT_EQ(written.status().code(), absl::StatusCode::kInternal) << written.status();
+  EXPECT_THAT(std::string(written.status().message()),
+              HasSubstr("0 reservations were written, where 1 were to be"));
+  EXPECT_EQ(sql().number("SELECT count(*) FROM stock.request"), 0);
 }
 
 TEST_F(PostgresLedgerStore, a_request_is_applied_once) {
@@ -214,12 +263,10 @@ TEST_F(PostgresLedgerStore, a_request_knows_the_transaction_that_applied_it) {
   domain::Transaction persisted;
   {
     const auto transaction = writer_.begin();
-    ASSERT_TRUE(transaction->lock(keys).ok());
-    const auto written = persist_one_unit(*transaction, keys[0], request(9));
+    ASSERT_TRUE(transaction->open(keys, {}).ok());
+    const auto written = write_one_unit(*transaction, keys[0], request(9));
     ASSERT_TRUE(written.ok()) << written.status();
     persisted = *written;
-    EXPECT_FALSE(db_.read(keys).answers[0].shows->shows(persisted.xid));
-    ASSERT_TRUE(transaction->commit().ok());
   }
   EXPECT_EQ(persisted.incarnation, 4711u);
   EXPECT_EQ(std::to_string(persisted.xid),
@@ -228,11 +275,10 @@ TEST_F(PostgresLedgerStore, a_request_knows_the_transaction_that_applied_it) {
   EXPECT_EQ(std::to_string(world_.identity.ledger()), sql().value("SELECT id FROM stock.ledger"));
 
   const auto later = writer_.begin();
-  ASSERT_TRUE(later->lock(keys).ok());
   const std::vector<domain::Uuid> ids = {request(9).id};
-  const auto remembered = later->remembered(ids);
-  ASSERT_TRUE(remembered.ok()) << remembered.status();
-  EXPECT_EQ(remembered->at(ids[0]).transaction, persisted);
+  const auto recalled = later->open(keys, ids);
+  ASSERT_TRUE(recalled.ok()) << recalled.status();
+  EXPECT_EQ(recalled->requests.at(ids[0]).transaction, persisted);
 }
 
 // What is written between a promotion and the new incarnation would be dated by old heartbeats.
@@ -241,26 +287,44 @@ TEST_F(PostgresLedgerStore, while_the_ledger_is_in_no_incarnation_nothing_is_wri
   sql("DELETE FROM stock.incarnation");
   {
     const auto transaction = writer_.begin();
-    ASSERT_TRUE(transaction->lock(keys).ok());
-    const auto written = persist_one_unit(*transaction, keys[0], request(1));
-    EXPECT_TRUE(absl::IsUnavailable(written.status())) << written.status();
+    const auto opened = transaction->open(keys, {});
+    EXPECT_TRUE(absl::IsUnavailable(opened.status())) << opened.status();
   }
   EXPECT_EQ(sql().number("SELECT count(*) FROM stock.movement WHERE sku = 'between'"), 0);
   sql("INSERT INTO stock.incarnation (id) VALUES (4711)");
-  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok()) << "the session goes on";
+  ASSERT_TRUE(eventually([&] { return writer_.store.begin().ok(); })) << "another session";
+  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok());
+}
+
+// As when PREPARE was timed out, and had taken effect all the same.
+TEST_F(PostgresLedgerStore, a_session_with_a_statement_that_we_do_not_know_of_is_given_up) {
+  const absl::Status planted = writer_.session.run([](Connection& connection) {
+    pqxx::nontransaction transaction(connection.pq());
+    transaction.exec("PREPARE lock_levels AS SELECT 1");
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(planted.ok()) << planted;
+  const std::vector<Key> keys = {{"confused", "main"}};
+  {
+    const auto transaction = writer_.begin();
+    const auto opened = transaction->open(keys, {});
+    EXPECT_TRUE(absl::IsUnavailable(opened.status())) << opened.status();
+  }
+  ASSERT_TRUE(support::eventually([&] { return writer_.store.begin().ok(); }));
+  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok());
 }
 
 TEST_F(PostgresLedgerStore, a_transaction_that_is_not_committed_leaves_nothing) {
   const std::vector<Key> keys = {{"nothing", "main"}};
   {
     const auto transaction = writer_.begin();
-    ASSERT_TRUE(transaction->lock(keys).ok());
-    ASSERT_TRUE(persist_one_unit(*transaction, keys[0], request(1)).ok());
+    ASSERT_TRUE(transaction->open(keys, {}).ok());
     EXPECT_FALSE(writer_.store.begin().ok()) << "one at a time";
   }
   EXPECT_EQ(db_.reading(keys[0]).version, 0);
   EXPECT_EQ(sql().number("SELECT count(*) FROM stock.request"), 0);
-  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok()) << "the session goes on";
+  ASSERT_TRUE(eventually([&] { return writer_.store.begin().ok(); })) << "another session";
+  EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok());
 }
 
 TEST_F(PostgresLedgerStore, a_lock_waits_and_then_shows_what_it_waited_for) {
@@ -269,32 +333,49 @@ TEST_F(PostgresLedgerStore, a_lock_waits_and_then_shows_what_it_waited_for) {
   auto other = primary().connect();
   other.exec("BEGIN; UPDATE stock.level SET on_hand = 2 WHERE sku = 'hot'");
   const auto transaction = writer_.begin();
-  auto locked = std::async(std::launch::async, [&] { return transaction->lock(keys); });
+  auto opening = std::async(std::launch::async, [&] { return transaction->open(keys, {}); });
   ASSERT_TRUE(eventually(
       [] { return sql().number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0; }));
   other.exec("COMMIT");
-  const auto levels = locked.get();
-  ASSERT_TRUE(levels.ok()) << levels.status();
-  EXPECT_EQ(levels->at(keys[0]).counts.on_hand, 2);
-  EXPECT_EQ(levels->at(keys[0]).version, 2);
+  const auto opened = opening.get();
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->levels.at(keys[0]).counts.on_hand, 2);
+  EXPECT_EQ(opened->levels.at(keys[0]).version, 2);
 }
 
-TEST_F(PostgresLedgerStore, a_lock_that_is_not_to_be_had_is_aborted) {
+TEST_F(PostgresLedgerStore, a_lock_that_is_not_to_be_had_is_given_up) {
   sql("INSERT INTO stock.level (sku, location, on_hand) VALUES ('held', 'main', 1)");
   auto other = primary().connect();
   other.exec("BEGIN; UPDATE stock.level SET on_hand = 2 WHERE sku = 'held'");
-  SessionOptions patient = options();
-  patient.statement_timeout = 20s;
-  patient.hang_limit = 30s;
-  Writer writer(world_, patient);
-  EXPECT_TRUE(absl::IsAborted(set(writer, {"held", "main"}, 3, 1)));
+  const absl::Status status = set(writer_, {"held", "main"}, 3, 1);
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
+TEST_F(PostgresLedgerStore, who_keeps_a_level_locked_is_known) {
+  sql("INSERT INTO stock.level (sku, location, on_hand)"
+      " VALUES ('free', 'main', 1), ('held', 'main', 1), ('asked', 'main', 1)");
+  const std::vector<Key> keys = {
+      {"asked", "main"}, {"free", "main"}, {"held", "main"}, {"none", "main"}};
+  auto other = primary().connect();
+  other.exec("BEGIN; UPDATE stock.level SET on_hand = 2 WHERE sku = 'held'");
+  other.exec("SELECT FROM stock.level WHERE sku = 'asked' FOR UPDATE");
+  const auto holder = static_cast<ledger::Holder>(other.number("SELECT pg_current_xact_id()::xid"));
+  for (int i = 0; i < 2; ++i) {
+    const auto holders = writer_.store.holders(keys);
+    ASSERT_TRUE(holders.ok()) << holders.status();
+    EXPECT_EQ(*holders, (ledger::Holders{{keys[0], holder}, {keys[2], holder}}));
+  }
+  other.exec("COMMIT");
+  const auto holders = writer_.store.holders(keys);
+  ASSERT_TRUE(holders.ok()) << holders.status();
+  EXPECT_THAT(*holders, IsEmpty());
 }
 
 TEST_F(PostgresLedgerStore, a_connection_lost_before_the_commit_is_unavailable_and_remade) {
   const std::vector<Key> keys = {{"lost", "main"}};
   {
     const auto transaction = writer_.begin();
-    ASSERT_TRUE(transaction->lock(keys).ok());
+    ASSERT_TRUE(transaction->open(keys, {}).ok());
     sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'stock_writer'"
         " AND state = 'idle in transaction'");
     ASSERT_TRUE(eventually([] {
@@ -302,8 +383,9 @@ TEST_F(PostgresLedgerStore, a_connection_lost_before_the_commit_is_unavailable_a
                  "SELECT count(*) FROM pg_stat_activity"
                  " WHERE state = 'idle in transaction'") == 0;
     }));
-    EXPECT_TRUE(absl::IsUnavailable(transaction->lock(keys).status()));
-    EXPECT_TRUE(absl::IsUnavailable(transaction->commit()));
+    const Request its = request(1);
+    EXPECT_TRUE(absl::IsUnavailable(write_one_unit(*transaction, keys[0], its).status()));
+    EXPECT_TRUE(absl::IsUnavailable(transaction->reservations({}).status()));
   }
   EXPECT_TRUE(set(writer_, keys[0], 1, 1).ok());
 }

@@ -1,4 +1,5 @@
 #include "integration/postgres_world.h"
+#include "stock/postgres/connection.h"
 #include "support/tcp_gate.h"
 
 namespace stock::postgres {
@@ -23,7 +24,7 @@ class PostgresOutage : public PostgresTest {
 
 TEST_F(PostgresOutage, a_silent_primary_is_answered_for_at_the_deadline) {
   Database db(world_, Role::kPrimary, impatient(primary().url()), 1);
-  ASSERT_TRUE(answers(db));
+  ASSERT_TRUE(eventually([&] { return answers(db); }));
   primary().sigstop();
   for (int i = 0; i < 3; ++i) {
     const auto began = std::chrono::steady_clock::now();
@@ -55,12 +56,30 @@ TEST_F(PostgresOutage, a_pool_can_end_while_the_primary_is_silent) {
   primary().sigcont();
 }
 
+// As of a process that is stopped in the middle of a transaction.
+TEST_F(PostgresOutage, what_a_session_locked_is_free_soon_after_it_stood_still) {
+  SessionOptions limited = options();
+  limited.idle_limit = 100ms;
+  limited.hang_limit = 2 * support::kGenerous;  // all of the time in which it stands still
+  Session still(limited, world_.local, world_.timers);
+  const absl::Status status = still.run([&](Connection& connection) {
+    pqxx::work transaction(connection.pq());
+    transaction.exec("SELECT pg_advisory_xact_lock(207)");
+    support::Sql another = primary().connect();
+    EXPECT_TRUE(eventually([&] { return another.value("SELECT pg_try_advisory_lock(207)"); },
+                           ::testing::Eq("t")));
+    transaction.exec("SELECT 1");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
 TEST_F(PostgresOutage, connections_that_were_cut_while_idle_are_replaced_before_use) {
   support::TcpGate gate(primary().port());
   std::string url = primary().url();
   const std::string port = std::to_string(primary().port());
   url.replace(url.find(port), port.size(), std::to_string(gate.port()));
-  Database db(world_, Role::kPrimary, impatient(url), 1);
+  Database db(world_, Role::kPrimary, session_options(url), 1);
   ASSERT_TRUE(answers(db));
   gate.reset_connections();
   EXPECT_TRUE(eventually([&] { return gate.connections(); }, ::testing::Eq(0u)));
@@ -73,7 +92,7 @@ TEST_F(PostgresOutage, a_network_that_swallows_everything_frees_its_threads) {
   const std::string port = std::to_string(primary().port());
   url.replace(url.find(port), port.size(), std::to_string(gate.port()));
   Database db(world_, Role::kPrimary, impatient(url), 1);
-  ASSERT_TRUE(answers(db));
+  ASSERT_TRUE(eventually([&] { return answers(db); }));
   gate.stall();
   const auto answered = db.read({{"A", "main"}});
   EXPECT_EQ(answered.answers[0].outcome, domain::Outcome::kTimeout);

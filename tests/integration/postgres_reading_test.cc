@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include "integration/postgres_world.h"
+#include "stock/postgres/sql_parts.h"
 
 namespace stock::postgres {
 namespace {
@@ -6,6 +9,7 @@ namespace {
 class PostgresReading : public PostgresTest {};
 
 TEST_F(PostgresReading, a_level_comes_with_counts_version_and_dates) {
+  damage_ledger();  // what is reserved and committed is explained by nothing
   sql("INSERT INTO stock.level (sku, location, on_hand, reserved, committed, safety_stock,"
       " backorder_limit) VALUES ('A', 'main', 120, 1, 2, 3, 4);"
       "UPDATE stock.level SET on_hand = 119 WHERE sku = 'A'");
@@ -20,6 +24,18 @@ TEST_F(PostgresReading, a_level_comes_with_counts_version_and_dates) {
       " FROM stock.movement WHERE sku = 'A' AND version = 2");
   EXPECT_EQ(reading.as_of.time_since_epoch().count(), committed_at);
   EXPECT_GE(reading.true_through, reading.as_of);
+}
+
+TEST_F(PostgresReading, instants_travel_to_the_microsecond) {
+  EXPECT_EQ(sql().number(fmt::format(
+                "SELECT count(*) FROM ("
+                " SELECT '1971-01-01'::timestamptz + random() * interval '115 years' AS instant"
+                " FROM generate_series(1, 200000) UNION ALL"
+                " SELECT clock_timestamp() + n * interval '1 microsecond'"
+                " FROM generate_series(-100000, 100000) AS n) AS instants"
+                " WHERE {} <> (extract(epoch FROM instant) * 1000000)::bigint",
+                sql::micros("instant"))),
+            0);
 }
 
 // A savepoint's rows are written by a subtransaction, which commits when all do; here, as long

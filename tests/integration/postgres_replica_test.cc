@@ -115,7 +115,7 @@ TEST_F(PostgresReplicaLayer, nothing_is_written_to_a_standby) {
   const auto transaction = store.begin();
   ASSERT_TRUE(transaction.ok());
   const std::vector<Key> keys = {{"A", "main"}};
-  const absl::Status status = (*transaction)->lock(keys).status();
+  const absl::Status status = (*transaction)->open(keys, {}).status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   Heart heart({.session = session_options(replica_->url())}, world_.knowledge, world_.timers);
   EXPECT_TRUE(eventually([&] { return heart.state().error; }, HasSubstr("standby")));

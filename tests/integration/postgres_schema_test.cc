@@ -6,9 +6,14 @@ namespace {
 
 class PostgresSchema : public PostgresTest {
  protected:
+  SessionOptions checking(SessionOptions options) {
+    options.accept = [this](Connection& connection) {
+      return check_database(connection, world_.identity);
+    };
+    return options;
+  }
   absl::Status check(SessionOptions options) {
-    Session session(std::move(options), world_.local, world_.timers);
-    return check_schema(session);
+    return Session(checking(std::move(options)), world_.local, world_.timers).connect();
   }
 };
 
@@ -22,13 +27,13 @@ TEST_F(PostgresSchema, another_one_is_named_with_what_to_do) {
   absl::Status status = check(options());
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("9999_future.sql"), HasSubstr("0002_freshness.sql"),
+              AllOf(HasSubstr("9999_future.sql"), HasSubstr("0013_restored.sql"),
                     HasSubstr("as new as the schema")));
   sql("DELETE FROM public.gorp_migrations");
   status = check(options());
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("newest migration is none"), HasSubstr("sql-migrate")));
-  sql("INSERT INTO public.gorp_migrations VALUES ('0002_freshness.sql', now())");
+  sql("INSERT INTO public.gorp_migrations VALUES ('0013_restored.sql', now())");
 }
 
 TEST_F(PostgresSchema, a_database_without_migrations_is_told_apart) {
@@ -41,19 +46,18 @@ TEST_F(PostgresSchema, a_database_without_migrations_is_told_apart) {
 }
 
 TEST_F(PostgresSchema, no_server_is_unavailable_and_not_hammered) {
-  Session session(session_options("postgresql://stock_writer@127.0.0.1:1/stock"), world_.local,
-                  world_.timers);
-  const absl::Status first = check_schema(session);
+  Session session(checking(session_options("postgresql://stock_writer@127.0.0.1:1/stock")),
+                  world_.local, world_.timers);
+  const absl::Status first = session.connect();
   EXPECT_TRUE(absl::IsUnavailable(first)) << first;
   EXPECT_THAT(std::string(first.message()), HasSubstr("refused"));
-  EXPECT_EQ(check_schema(session), first);
+  EXPECT_EQ(session.connect(), first);
   EXPECT_EQ(session.connections(), 0u);
 }
 
 TEST_F(PostgresSchema, no_error_repeats_the_url) {
-  Session session(session_options("postgresql://writer:s3cret@127.0.0.1:port/stock"), world_.local,
-                  world_.timers);
-  const absl::Status status = check_schema(session);
+  const absl::Status status =
+      check(session_options("postgresql://writer:s3cret@127.0.0.1:port/stock"));
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), Not(HasSubstr("s3cret")));
 }

@@ -24,6 +24,7 @@
 #include "stock/postgres/pool.h"
 #include "stock/postgres/session.h"
 #include "support/eventually.h"
+#include "support/fsck.h"
 #include "support/postgres_server.h"
 
 namespace stock::postgres {
@@ -52,11 +53,10 @@ struct World {
   }
 };
 
+// Of a server that is only as slow as the machine.
 inline SessionOptions session_options(const std::string& url) {
-  return {.url = url,
-          .application_name = "stockd test",
-          .statement_timeout = 2000ms,
-          .hang_limit = 3000ms};
+  return {
+      .url = url, .application_name = "stockd test", .statement_timeout = 20s, .hang_limit = 30s};
 }
 
 // A database layer on a pool of its own.
@@ -131,14 +131,19 @@ class PostgresTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     primary_ = std::make_unique<support::PostgresServer>();
+    damaged_ = false;
     primary_->connect().exec(
         "INSERT INTO stock.location VALUES ('main', 'Main'), ('north', 'North');"
         "INSERT INTO stock.incarnation (id) VALUES (4711)");
   }
   static void TearDownTestSuite() {
     sql_.reset();
+    if (!damaged_) support::expect_sound_ledger(*primary_);
     primary_.reset();
   }
+
+  // On purpose: it is not to be sound in the end.
+  static void damage_ledger() { damaged_ = true; }
 
   static support::PostgresServer& primary() { return *primary_; }
   // As superuser, on a connection that is kept.
@@ -156,6 +161,7 @@ class PostgresTest : public ::testing::Test {
  private:
   static inline std::unique_ptr<support::PostgresServer> primary_;
   static inline std::unique_ptr<support::Sql> sql_;
+  static inline bool damaged_ = false;
 };
 
 // Quoted for SQL.

@@ -55,6 +55,37 @@ TEST_F(ServiceApiTest, a_repeated_request_is_answered_again_and_applied_once) {
   EXPECT_EQ(reused.reason, "REQUEST_ID_REUSED");
 }
 
+TEST_F(ServiceApiTest, an_id_is_the_same_however_it_is_spelt) {
+  ASSERT_TRUE(client().adjust("spelt", "main", 5).ok());
+  const std::string id = "3f2b0c9e-7c1d-4f6a-9a54-0d6c4d1f2e0a";
+  const std::string loud = "3F2B0C9E-7C1D-4F6A-9A54-0D6C4D1F2E0A";
+  v1::CreateReservationRequest create;
+  create.set_reservation_id(id);
+  create.mutable_context()->set_request_id(loud);
+  auto& line = *create.add_lines();
+  line.mutable_key()->set_sku("spelt");
+  line.mutable_key()->set_location("main");
+  line.set_quantity(2);
+  create.mutable_ttl()->set_seconds(60);
+  const auto held = client().reserve(create);
+  ASSERT_TRUE(held.ok()) << held.message;
+  EXPECT_EQ(held.response.reservation().id(), id);
+  create.set_reservation_id(loud);
+  create.mutable_context()->clear_request_id();
+  EXPECT_TRUE(client().reserve(create).response.replayed());
+  create.mutable_context()->set_request_id(std::string(kId) + "0");
+  EXPECT_EQ(client().reserve(create).code, kInvalidArgument);
+
+  v1::CommitReservationRequest commit;
+  commit.mutable_context()->set_request_id(std::string(kId) + "b");
+  commit.set_reservation_id(loud);
+  const auto sold = client().commit(commit);
+  ASSERT_TRUE(sold.ok()) << sold.message;
+  commit.set_reservation_id(id);
+  const auto again = client().commit(commit);
+  EXPECT_TRUE(again.response.replayed()) << again.message;
+}
+
 TEST_F(ServiceApiTest, a_refused_request_may_be_tried_again_with_its_id) {
   const std::string id = std::string(kId) + "2";
   const auto refused = client().adjust("again", "main", -3, id);

@@ -37,7 +37,8 @@ TEST_F(ServiceOutageTest,
   StockdProcess stockd(all_layers({"--max-staleness", "1s", "--write-timeout", "1s"}));
   StockClient client(stockd.address());
   ASSERT_TRUE(client.create_location("main", "Main").ok());
-  ASSERT_TRUE(client.adjust("kept", "main", 8).ok());
+  const std::string once = "5d0c7f0e-1b52-4c3a-9e61-7a4f2f7c8b90";
+  ASSERT_TRUE(eventually([&] { return client.adjust("kept", "main", 8, once).ok(); }));
   ASSERT_TRUE(eventually(
       [&] { return client.get("kept", "main", at_most(1s)).response.level().version(); }, Eq(1)));
 
@@ -68,7 +69,7 @@ TEST_F(ServiceOutageTest, a_primary_that_hangs_costs_a_bounded_wait_and_comes_ba
       {"--layers", "primary", "--primary-timeout", "300ms", "--breaker-open", "100ms"}));
   StockClient client(stockd.address());
   client.create_location("main", "Main");
-  ASSERT_TRUE(client.get("hung", "main", fully_consistent()).ok());
+  ASSERT_TRUE(eventually([&] { return client.get("hung", "main", fully_consistent()).ok(); }));
   primary().sigstop();
   const auto read = client.get("hung", "main", fully_consistent());
   EXPECT_EQ(read.code, kUnavailable);
@@ -83,21 +84,21 @@ TEST_F(ServiceOutageTest, a_primary_that_hangs_costs_a_bounded_wait_and_comes_ba
 TEST_F(ServiceOutageTest, another_schema_is_refused_at_start_with_what_to_do) {
   support::Sql sql = primary().connect();
   sql.exec(
-      "UPDATE public.gorp_migrations SET id = '9999_future.sql' WHERE id = '0002_freshness.sql'");
+      "UPDATE public.gorp_migrations SET id = '9999_future.sql' WHERE id = '0013_restored.sql'");
   EXPECT_THROW(
       {
         try {
           StockdProcess stockd(primary_only());
         } catch (const std::runtime_error& error) {
           EXPECT_THAT(error.what(),
-                      AllOf(HasSubstr("9999_future.sql"), HasSubstr("0002_freshness.sql"),
+                      AllOf(HasSubstr("9999_future.sql"), HasSubstr("0013_restored.sql"),
                             HasSubstr("as new as the schema")));
           throw;
         }
       },
       std::runtime_error);
   sql.exec(
-      "UPDATE public.gorp_migrations SET id = '0002_freshness.sql' WHERE id = '9999_future.sql'");
+      "UPDATE public.gorp_migrations SET id = '0013_restored.sql' WHERE id = '9999_future.sql'");
 }
 
 // Callers write without pause while the service is told to stop. What was acknowledged is in the

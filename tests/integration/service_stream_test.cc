@@ -239,7 +239,8 @@ TEST_F(ServiceStreamTest, after_a_crash_nothing_is_left_out) {
   Consumer returns = stays;
   primary().kill9();
   primary().start();
-  EXPECT_TRUE(eventually([&] { return client().adjust("after the crash", "main", 1).ok(); }));
+  const std::string once = "0f5b1c6e-8f0d-4f57-9d0f-6f1f3a2f9c11";
+  EXPECT_TRUE(eventually([&] { return client().adjust("after the crash", "main", 1, once).ok(); }));
   const auto has_it = [](const Response& response) {
     for (const auto& movement : response.movements()) {
       if (movement.key().sku() == "after the crash") return true;

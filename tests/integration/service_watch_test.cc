@@ -4,6 +4,7 @@
 
 #include "service_world.h"
 #include "support/stock_stream.h"
+#include "support/tcp_gate.h"
 
 namespace stock {
 namespace {
@@ -155,6 +156,45 @@ TEST_F(ServiceWatchTest, of_a_location_those_that_come_later_too) {
   EXPECT_THAT(watcher.until_version("new", 1), ElementsAre("L00007 v2=8", "new v1=3"));
   client().adjust("L02500", "north", 1);
   EXPECT_THAT(watcher.until_version("L02500", 2), ElementsAre("L02500 v2=2501"));
+}
+
+// The interleaving: a page is read; 6,000 levels change; some pages are read; 6,000 others change.
+// More than is kept for a watcher, but not of what it still has to be told.
+TEST_F(ServiceWatchTest, a_location_that_changes_much_while_it_is_listed_is_listed_once) {
+  client().create_location("vast", "");
+  support::Sql sql = primary().connect();
+  sql.exec(
+      "INSERT INTO stock.level (sku, location, on_hand)"
+      " SELECT 'V' || lpad(i::text, 5, '0'), 'vast', i FROM generate_series(1, 24000) i");
+  const auto change = [&](int parity) {
+    const std::string moved = "stock_feed_movements_total";
+    const double before = metric(stockd(), moved);
+    sql.exec(
+        "UPDATE stock.level SET on_hand = on_hand + 1 WHERE location = 'vast'"
+        " AND on_hand % 4 = " +
+        std::to_string(parity));
+    EXPECT_TRUE(eventually([&] { return metric(stockd(), moved); }, Ge(before + 6000)));
+  };
+  EXPECT_TRUE(
+      eventually([&] { return metric(stockd(), "stock_feed_movements_total"); }, Ge(24000)));
+  Watcher watcher(address(), watch_location("vast"));
+  const auto read_pages = [&](int n) {
+    watcher.until([n](const Response&) mutable { return --n == 0; });
+  };
+  read_pages(1);
+  change(0);
+  read_pages(5);
+  change(2);
+  watcher.initial();
+  EXPECT_EQ(watcher.resets, 0);
+  EXPECT_EQ(watcher.versions.size(), 24000u);
+  sql.exec("UPDATE stock.level SET on_hand = 0 WHERE sku = 'V23999'");
+  watcher.until_version("V23999", sql.number("SELECT version FROM stock.level"
+                                             " WHERE sku = 'V23999'"));
+  for (const auto& row :
+       sql.query("SELECT sku, version FROM stock.level WHERE location = 'vast'")) {
+    EXPECT_EQ(std::to_string(watcher.versions[row[0]]), row[1]) << row[0];
+  }
 }
 
 TEST_F(ServiceWatchTest, nothing_is_lost_between_what_is_found_and_what_changes) {
@@ -309,6 +349,37 @@ TEST_F(ServiceWatchTest, bad_requests_are_told_apart) {
   std::string damaged = watcher.token;
   damaged[20] = damaged[20] == 'A' ? 'B' : 'A';
   EXPECT_EQ(refused(watch_of({"A"}, damaged)), "3 INVALID_FIELD");
+}
+
+// The feed goes on, and no level can be read. Many, because who drops the failed answer last is a
+// race.
+TEST_F(ServiceWatchTest, a_watch_that_nobody_can_answer_says_why) {
+  StockdProcess lonely(primary_only({"--primary-timeout", "200ms"}));
+  Watcher(lonely.address(), watch_of({"known"})).initial();
+  support::Sql locking(primary().url("postgres"));
+  locking.exec("BEGIN; LOCK TABLE stock.level IN ACCESS EXCLUSIVE MODE");
+  for (int i = 0; i < 100; ++i) {
+    WatchStream stream(lonely.address(), watch_of({"unknown " + std::to_string(i)}));
+    const auto ended = stream.end();
+    EXPECT_EQ(ended.code, kUnavailable);
+    EXPECT_EQ(ended.message, "no layer could answer 1 of 1 keys");
+  }
+}
+
+TEST_F(ServiceWatchTest, streams_that_the_feed_cannot_serve_say_why) {
+  support::TcpGate gate(primary().port());
+  gate.cut();
+  std::string url = primary().url();
+  const std::string port = std::to_string(primary().port());
+  url.replace(url.find(port), port.size(), std::to_string(gate.port()));
+  const StockdProcess cut_off({.primary_url = url, .await = StockdProcess::Await::kAlive});
+  WatchStream watch(cut_off.address(), watch_of({"known"}));
+  support::MovementStream movements(cut_off.address(), {});
+  for (const auto& ended : {watch.end(), movements.end()}) {
+    EXPECT_EQ(ended.code, kUnavailable);
+    EXPECT_THAT(ended.message, HasSubstr("feed stands still"));
+    EXPECT_THAT(ended.message, HasSubstr("refused"));
+  }
 }
 
 TEST_F(ServiceWatchTest, without_a_feed_there_is_none) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/eventually.h"
+#include "support/fsck.h"
 #include "support/postgres_server.h"
 #include "support/redis_server.h"
 #include "support/stock_client.h"
@@ -34,18 +35,23 @@ using ::testing::StartsWith;
 
 constexpr int kCancelled = 1;
 constexpr int kInvalidArgument = 3;
+constexpr int kDeadlineExceeded = 4;
 constexpr int kNotFound = 5;
 constexpr int kAlreadyExists = 6;
+constexpr int kResourceExhausted = 8;
 constexpr int kFailedPrecondition = 9;
 constexpr int kAborted = 10;
 constexpr int kUnavailable = 14;
 
 // A value of /metrics, by its whole name with labels; 0 where there is none.
-inline double metric(const StockdProcess& stockd, const std::string& series) {
-  const std::string page = "\n" + stockd.get("/metrics").body;
-  const auto at = page.find("\n" + series + " ");
+inline double metric_on(const std::string& page, const std::string& series) {
+  const std::string lines = "\n" + page;
+  const auto at = lines.find("\n" + series + " ");
   if (at == std::string::npos) return 0;
-  return std::stod(page.substr(at + series.size() + 2));
+  return std::stod(lines.substr(at + series.size() + 2));
+}
+inline double metric(const StockdProcess& stockd, const std::string& series) {
+  return metric_on(stockd.get("/metrics").body, series);
 }
 
 class ServiceTest : public ::testing::Test {
@@ -58,6 +64,7 @@ class ServiceTest : public ::testing::Test {
   static void TearDownTestSuite() {
     redis_.reset();
     replica_.reset();
+    support::expect_sound_ledger(*primary_);
     primary_.reset();
   }
 
@@ -65,10 +72,16 @@ class ServiceTest : public ::testing::Test {
     return {.primary_url = primary_->url(),
             .replica_url = replica_->url("stock_reader"),
             .redis_url = redis_->url(),
-            .flags = std::move(flags)};
+            .flags = patient(std::move(flags))};
   }
   static StockdProcess::Options primary_only(std::vector<std::string> flags = {}) {
-    return {.primary_url = primary_->url(), .flags = std::move(flags)};
+    return {.primary_url = primary_->url(), .flags = patient(std::move(flags))};
+  }
+
+  // Waits until what is read is asked of redis, which no process waits for at its start.
+  static void await_redis(const StockdProcess& stockd) {
+    ASSERT_TRUE(
+        eventually([&] { return metric(stockd, R"(stock_layer_up{layer="redis"})"); }, Eq(1)));
   }
 
   static support::PostgresServer& primary() { return *primary_; }
@@ -76,6 +89,14 @@ class ServiceTest : public ::testing::Test {
   static support::RedisServer& redis() { return *redis_; }
 
  private:
+  // A layer that is slow because the machine is has not failed. A test of what becomes of slow
+  // layers says itself how long they may take: of what is said twice, the last counts.
+  static std::vector<std::string> patient(std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"--redis-timeout", "10s", "--replica-timeout", "10s",
+                                 "--primary-timeout", "10s"});
+    return flags;
+  }
+
   static inline std::unique_ptr<support::PostgresServer> primary_;
   static inline std::unique_ptr<support::PostgresReplica> replica_;
   static inline std::unique_ptr<support::RedisServer> redis_;

@@ -93,6 +93,13 @@ Version EraTruth::newest_before(const Key& key, LocalTime at) const {
   return static_cast<Version>(first_open - truth->proofs.begin());
 }
 
+Version EraTruth::newest_before(const Key& key, DatabaseTime at) const {
+  const KeyTruth* truth = find(key);
+  if (truth == nullptr) return 0;
+  const auto first_open = std::ranges::lower_bound(truth->proofs, at, {}, &Proof::database);
+  return static_cast<Version>(first_open - truth->proofs.begin());
+}
+
 bool EraTruth::possible_at(const Key& key, Version version, DatabaseTime at) const {
   if (const LedgerMovement* made = movement(key, version); made != nullptr) {
     if (made->committed_at > at || hidden(key, version)) return false;
@@ -101,6 +108,41 @@ bool EraTruth::possible_at(const Key& key, Version version, DatabaseTime at) con
   }
   const auto replaced = replaced_by(key, version);
   return !replaced || *replaced >= at;
+}
+
+std::vector<EraTruth::Candidate> EraTruth::candidates(const Key& key, DatabaseTime from,
+                                                      DatabaseTime to, Version least) const {
+  std::vector<Candidate> found;
+  const KeyTruth* truth = find(key);
+  const std::size_t n = truth == nullptr ? 0 : truth->movements->size();
+  // Proofs come in order: version v was replaced by the proof of v + 1, which is at place v.
+  const auto replaced = [&](std::size_t v) {
+    return v < n ? truth->proofs[v].database : DatabaseTime::max();
+  };
+  auto v = static_cast<std::size_t>(std::max<Version>(least, 0));
+  if (v < n) {
+    const auto begin = truth->proofs.begin() + static_cast<std::ptrdiff_t>(v);
+    const auto late = [&](const Proof& proof) { return proof.database < from; };
+    v = static_cast<std::size_t>(std::partition_point(begin, truth->proofs.end(), late) -
+                                 truth->proofs.begin());
+  }
+  for (; v <= n; ++v) {
+    Candidate candidate{.until = replaced(v)};
+    if (v > 0) {
+      candidate.movement = &(*truth->movements)[v - 1];
+      candidate.since = candidate.movement->committed_at;
+      if (candidate.since > to) break;
+      if (hidden(key, static_cast<Version>(v))) continue;
+    }
+    found.push_back(candidate);
+  }
+  return found;
+}
+
+std::int64_t EraTruth::visible_between(const Key& key, Version low, Version high) const {
+  std::int64_t visible = 0;
+  for (Version v = low + 1; v < high; ++v) visible += hidden(key, v) ? 0 : 1;
+  return visible;
 }
 
 const EraTruth::Made* EraTruth::made_by(const std::string& request) const {

@@ -34,9 +34,25 @@ class EraTruth {
                                                                 domain::Version version) const;
   // The newest version that was visible for certain before `at`; 0: none.
   [[nodiscard]] domain::Version newest_before(const domain::Key& key, domain::LocalTime at) const;
+  [[nodiscard]] domain::Version newest_before(const domain::Key& key,
+                                              domain::DatabaseTime at) const;
   // Versions that can have been the truth at an instant.
   [[nodiscard]] bool possible_at(const domain::Key& key, domain::Version version,
                                  domain::DatabaseTime at) const;
+
+  // A version that can have been the truth, and between which instants.
+  struct Candidate {
+    const LedgerMovement* movement = nullptr;  // nothing: never moved
+    domain::DatabaseTime since = domain::DatabaseTime::min();
+    domain::DatabaseTime until = domain::DatabaseTime::max();
+  };
+  // All from version `least` on that can have been the truth at some instant from `from` to `to`.
+  [[nodiscard]] std::vector<Candidate> candidates(const domain::Key& key, domain::DatabaseTime from,
+                                                  domain::DatabaseTime to,
+                                                  domain::Version least) const;
+  // How many versions between these two, both left out, were ever visible.
+  [[nodiscard]] std::int64_t visible_between(const domain::Key& key, domain::Version low,
+                                             domain::Version high) const;
 
   // The movements that a request made.
   using Made = std::vector<std::pair<domain::Key, domain::Version>>;

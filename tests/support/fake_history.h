@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -21,6 +22,18 @@ class FakeHistory final : public drift::HistorySource {
     const domain::Version newest = versions.empty() ? 0 : versions.rbegin()->first;
     versions[newest + 1] = fact;
   }
+  // The heartbeat `number` is the newest from now on, and the first that shows what was committed
+  // since the one before, which everybody has seen by `at`.
+  void beat(domain::HeartbeatNumber number, domain::DatabaseTime at) {
+    const std::lock_guard lock(mutex_);
+    heartbeat_ = number;
+    for (auto& [key, versions] : ledger_) {
+      for (auto it = versions.rbegin(); it != versions.rend() && !it->second.seen_by; ++it) {
+        it->second.seen_by = at;
+        it->second.shown_by = number;
+      }
+    }
+  }
   // Forgets the versions below `version`.
   void prune(const domain::Key& key, domain::Version version) {
     const std::lock_guard lock(mutex_);
@@ -32,9 +45,22 @@ class FakeHistory final : public drift::HistorySource {
     const std::lock_guard lock(mutex_);
     incarnation_ = incarnation;
   }
+  // The transactions that run from now on, in ascending order, and those of them that write.
+  void set_transactions(std::vector<domain::Xid> running, std::vector<domain::Xid> writers) {
+    const std::lock_guard lock(mutex_);
+    const domain::Xid oldest = running.front();
+    const domain::Xid next = running.back() + 1;
+    shows_ = std::make_shared<const domain::Snapshot>(oldest, next, std::move(running));
+    writers_ = std::move(writers);
+  }
   void fail(absl::Status status) {
     const std::lock_guard lock(mutex_);
     status_ = std::move(status);
+  }
+  // There are no keys to go through, or there are again.
+  void hide_keys(bool hidden) {
+    const std::lock_guard lock(mutex_);
+    no_keys_ = hidden;
   }
   // Called before each answer, on the thread that asks.
   void before_answering(std::function<void()> hook) { hook_ = std::move(hook); }
@@ -44,11 +70,14 @@ class FakeHistory final : public drift::HistorySource {
     const std::lock_guard lock(mutex_);
     drift::KeyHistory history;
     history.incarnation = incarnation_;
+    history.heartbeat = heartbeat_;
+    history.shows = shows_;
     const auto it = ledger_.find(key);
     if (it == ledger_.end() || it->second.empty()) return history;
     const std::map<domain::Version, drift::VersionFact>& versions = it->second;
     history.newest = versions.rbegin()->first;
     history.current = versions.rbegin()->second;
+    history.oldest = versions.begin()->first;
     for (const domain::Version version : asked) {
       for (const domain::Version wanted : {version, version + 1}) {
         const auto fact = versions.find(wanted);
@@ -69,11 +98,17 @@ class FakeHistory final : public drift::HistorySource {
     return histories;
   }
 
+  absl::StatusOr<std::vector<domain::Xid>> writers() override {
+    const std::lock_guard lock(mutex_);
+    return writers_;
+  }
+
   absl::StatusOr<std::vector<domain::Key>> keys_after(const domain::Key& after,
                                                       int limit) override {
     if (absl::Status status = failure(); !status.ok()) return status;
     const std::lock_guard lock(mutex_);
     std::vector<domain::Key> keys;
+    if (no_keys_) return keys;
     for (auto it = ledger_.upper_bound(after); it != ledger_.end(); ++it) {
       if (std::ssize(keys) == limit) break;
       if (it->second.rbegin()->second.exists) keys.push_back(it->first);
@@ -91,7 +126,11 @@ class FakeHistory final : public drift::HistorySource {
   mutable std::mutex mutex_;  // guards the rest
   std::map<domain::Key, std::map<domain::Version, drift::VersionFact>> ledger_;
   absl::Status status_;
+  bool no_keys_ = false;
   domain::Incarnation incarnation_ = 0;
+  domain::HeartbeatNumber heartbeat_ = 0;
+  std::shared_ptr<const domain::Snapshot> shows_;
+  std::vector<domain::Xid> writers_;
 };
 
 }  // namespace stock::support

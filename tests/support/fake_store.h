@@ -26,7 +26,8 @@ namespace stock::support {
 
 class FakeStore final : public ledger::Store {
  public:
-  enum class Step { kBegin, kLock, kRemembered, kPersist, kCommit };
+  // kWrite: it is known not to be committed.
+  enum class Step { kBegin, kOpen, kWrite, kCommit };
   // What became of a commit whose answer was lost.
   enum class Fate {
     kNothing,   // it did not happen
@@ -37,7 +38,7 @@ class FakeStore final : public ledger::Store {
   // Transactions are numbered 1, 2, 3... in this incarnation.
   static constexpr domain::Incarnation kIncarnation = 7;
 
-  // A batch as it was persisted: request ids in order.
+  // A batch as it was written: request ids in order.
   using Batch = std::vector<domain::Uuid>;
 
   FakeStore() = default;
@@ -58,12 +59,36 @@ class FakeStore final : public ledger::Store {
     const std::lock_guard lock(mutex_);
     script_.push_back({.step = step, .status = std::move(status), .forever = true});
   }
+  // Holds that have ended and are found at once.
+  void limit_due(std::size_t limit) {
+    const std::lock_guard lock(mutex_);
+    due_limit_ = limit;
+  }
+  // The clock that is read under the locks.
+  void set_now(domain::DatabaseTime now) {
+    const std::lock_guard lock(mutex_);
+    now_ = now;
+  }
   // The commit that is in flight comes through.
   void land() {
     const std::lock_guard lock(mutex_);
     land_locked();
   }
-  // persist() fails for every batch that holds such a request.
+  // Whoever waits for the level's lock waits in vain, until it is let go of.
+  void keep_locked(const domain::Key& key, ledger::Holder holder) {
+    const std::lock_guard lock(mutex_);
+    kept_[key] = holder;
+  }
+  void let_go(const domain::Key& key) {
+    const std::lock_guard lock(mutex_);
+    kept_.erase(key);
+  }
+  // How often somebody waited in vain.
+  [[nodiscard]] int vain_waits() const {
+    const std::lock_guard lock(mutex_);
+    return vain_waits_;
+  }
+  // Writing fails for every batch that holds such a request.
   void poison(std::function<bool(const ledger::Request&)> poisonous) {
     poisonous_ = std::move(poisonous);
   }
@@ -80,6 +105,16 @@ class FakeStore final : public ledger::Store {
     const auto it = state_.levels.find(key);
     return it == state_.levels.end() ? 0 : it->second.version;
   }
+  [[nodiscard]] domain::Counts counts(const domain::Key& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto it = state_.levels.find(key);
+    return it == state_.levels.end() ? domain::Counts{} : it->second.counts;
+  }
+  [[nodiscard]] std::optional<domain::Reservation> reservation(const domain::Uuid& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto it = state_.reservations.find(id);
+    return it == state_.reservations.end() ? std::nullopt : std::optional(it->second);
+  }
   // Those that were committed.
   [[nodiscard]] std::vector<Batch> batches() const {
     const std::lock_guard lock(mutex_);
@@ -89,6 +124,14 @@ class FakeStore final : public ledger::Store {
     const std::lock_guard lock(mutex_);
     if (auto failure = next_failure(Step::kBegin)) return failure->status;
     return std::make_unique<Transaction>(*this);
+  }
+  absl::StatusOr<ledger::Holders> holders(std::span<const domain::Key> keys) override {
+    const std::lock_guard lock(mutex_);
+    ledger::Holders holders;
+    for (const domain::Key& key : keys) {
+      if (const auto kept = kept_.find(key); kept != kept_.end()) holders.insert(*kept);
+    }
+    return holders;
   }
 
  private:
@@ -102,6 +145,7 @@ class FakeStore final : public ledger::Store {
   struct State {
     std::map<domain::Key, ledger::LockedLevel> levels;
     std::map<domain::Uuid, ledger::Remembered> requests;
+    std::map<domain::Uuid, domain::Reservation> reservations;
     std::vector<Batch> batches;
   };
 
@@ -109,14 +153,20 @@ class FakeStore final : public ledger::Store {
    public:
     explicit Transaction(FakeStore& store) : store_(store) {}
 
-    absl::StatusOr<ledger::LockedLevels> lock(std::span<const domain::Key> keys) override {
+    absl::StatusOr<ledger::Opened> open(std::span<const domain::Key> keys,
+                                        std::span<const domain::Uuid> ids) override {
       const std::lock_guard guard(store_.mutex_);
       EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
       EXPECT_EQ(std::adjacent_find(keys.begin(), keys.end()), keys.end());
-      EXPECT_FALSE(locked_) << "levels are locked once";
-      if (auto failure = store_.next_failure(Step::kLock)) return failure->status;
-      locked_ = true;
-      ledger::LockedLevels levels;
+      EXPECT_FALSE(opened_) << "levels are locked once";
+      if (auto failure = store_.next_failure(Step::kOpen)) return failure->status;
+      for (const domain::Key& key : keys) {
+        if (!store_.kept_.contains(key)) continue;
+        ++store_.vain_waits_;
+        return absl::CancelledError("lock timeout");
+      }
+      opened_ = true;
+      ledger::Opened opened{.now = store_.now_};
       for (const domain::Key& key : keys) {
         const bool exists = store_.state_.levels.contains(key);
         if (exists && store_.in_flight_keys_.contains(key)) store_.land_locked();
@@ -124,57 +174,57 @@ class FakeStore final : public ledger::Store {
       for (const domain::Key& key : keys) {
         const auto it = store_.state_.levels.find(key);
         if (it != store_.state_.levels.end()) {
-          levels[key] = it->second;
+          opened.levels[key] = it->second;
         } else {
-          levels[key].location_exists = store_.locations_.contains(key.location);
+          opened.levels[key].location_exists = store_.locations_.contains(key.location);
         }
       }
-      return levels;
-    }
-
-    absl::StatusOr<ledger::RememberedRequests> remembered(
-        std::span<const domain::Uuid> ids) override {
-      const std::lock_guard guard(store_.mutex_);
-      EXPECT_TRUE(locked_) << "locks come first";
-      if (auto failure = store_.next_failure(Step::kRemembered)) return failure->status;
-      ledger::RememberedRequests requests;
       for (const domain::Uuid& id : ids) {
         const auto it = store_.state_.requests.find(id);
-        if (it != store_.state_.requests.end()) requests[id] = it->second;
+        if (it != store_.state_.requests.end()) opened.requests[id] = it->second;
       }
-      return requests;
+      return opened;
     }
 
-    absl::StatusOr<domain::Transaction> persist(
-        std::span<const ledger::PlannedMovement> movements,
-        std::span<const ledger::Request* const> requests) override {
+    absl::StatusOr<ledger::Reservations> reservations(std::span<const domain::Uuid> ids) override {
       const std::lock_guard guard(store_.mutex_);
-      if (auto failure = store_.next_failure(Step::kPersist)) return failure->status;
-      for (const ledger::Request* request : requests) {
-        if (store_.poisonous_ && store_.poisonous_(*request)) {
-          return absl::InvalidArgumentError("poisonous");
-        }
-        if (store_.in_flight_ && store_.in_flight_->requests.contains(request->id))
-          store_.land_locked();
-        if (store_.state_.requests.contains(request->id)) return absl::AbortedError("unique key");
+      ledger::Reservations found;
+      for (const domain::Uuid& id : ids) {
+        const auto it = store_.state_.reservations.find(id);
+        if (it != store_.state_.reservations.end()) found[id] = it->second;
       }
-      after_ = store_.state_;
-      for (const ledger::PlannedMovement& movement : movements) write(movement, requests);
-      Batch& batch = after_->batches.emplace_back();
-      const domain::Transaction transaction{.incarnation = kIncarnation,
-                                            .xid = after_->batches.size()};
-      for (const ledger::Request* request : requests) {
-        after_->requests[request->id].digest = request->digest;
-        after_->requests[request->id].transaction = transaction;
-        batch.push_back(request->id);
-      }
-      return transaction;
+      return found;
     }
 
-    absl::Status commit() override {
+    absl::StatusOr<ledger::DueHolds> due(std::span<const domain::Key> keys,
+                                         domain::DatabaseTime now) override {
+      const std::lock_guard guard(store_.mutex_);
+      EXPECT_TRUE(opened_) << "locks come first";
+      ledger::DueHolds due;
+      for (const auto& [id, reservation] : store_.state_.reservations) {
+        if (reservation.state != domain::ReservationState::kHeld) continue;
+        if (!reservation.ended(now)) {
+          due.next = std::min(due.next.value_or(reservation.expire_at), reservation.expire_at);
+          continue;
+        }
+        const bool concerned =
+            std::any_of(reservation.lines.begin(), reservation.lines.end(), [&](const auto& line) {
+              return !line.expired && std::find(keys.begin(), keys.end(), line.key) != keys.end();
+            });
+        if (concerned && due.reservations.size() < store_.due_limit_) {
+          due.reservations.push_back(reservation);
+        }
+      }
+      due.truncated = due.reservations.size() == store_.due_limit_;
+      return due;
+    }
+
+    absl::StatusOr<domain::Transaction> commit(const ledger::Plan& plan) override {
+      EXPECT_FALSE(plan.empty()) << "there is nothing to commit";
+      const absl::StatusOr<domain::Transaction> written = write(plan);
+      if (!written.ok()) return written;
       if (store_.before_commit_) store_.before_commit_();
       const std::lock_guard guard(store_.mutex_);
-      EXPECT_TRUE(after_.has_value()) << "there is nothing to commit";
       if (auto failure = store_.next_failure(Step::kCommit)) {
         if (failure->fate == Fate::kHappened) store_.state_ = *std::move(after_);
         if (failure->fate == Fate::kInFlight) {
@@ -184,10 +234,52 @@ class FakeStore final : public ledger::Store {
         return failure->status;
       }
       store_.state_ = *std::move(after_);
-      return absl::OkStatus();
+      return written;
+    }
+
+    std::optional<domain::DatabaseTime> committed_at() override {
+      const std::lock_guard guard(store_.mutex_);
+      return store_.now_;
     }
 
    private:
+    absl::StatusOr<domain::Transaction> write(const ledger::Plan& plan) {
+      const std::lock_guard guard(store_.mutex_);
+      if (auto failure = store_.next_failure(Step::kWrite)) return failure->status;
+      for (const ledger::Request* request : plan.applied) {
+        if (store_.poisonous_ && store_.poisonous_(*request)) {
+          return absl::InvalidArgumentError("poisonous");
+        }
+        if (store_.in_flight_ && store_.in_flight_->requests.contains(request->id))
+          store_.land_locked();
+        if (store_.state_.requests.contains(request->id)) return absl::AbortedError("unique key");
+      }
+      after_ = store_.state_;
+      for (const ledger::PlannedMovement& movement : plan.movements) write(movement, plan.applied);
+      Batch& batch = after_->batches.emplace_back();
+      const domain::Transaction transaction{.incarnation = kIncarnation,
+                                            .xid = after_->batches.size()};
+      for (const ledger::Request* request : plan.applied) {
+        batch.push_back(request->id);
+        if (!request->remembered_as_request()) continue;
+        after_->requests[request->id].digest = request->digest;
+        after_->requests[request->id].transaction = transaction;
+      }
+      for (const auto& [reservation, created, digest] : plan.reservations) {
+        EXPECT_EQ(after_->reservations.contains(reservation.id), !created);
+        after_->reservations[reservation.id] = reservation;
+        if (!created) continue;
+        after_->requests[reservation.id] = {
+            .digest = digest, .levels = {}, .transaction = transaction, .made_reservation = true};
+      }
+      for (const ledger::LapsedLine& lapsed : plan.lapsed) {
+        for (domain::ReservationLine& line : after_->reservations.at(lapsed.reservation).lines) {
+          if (line.key == lapsed.key) line.expired = true;
+        }
+      }
+      return transaction;
+    }
+
     void write(const ledger::PlannedMovement& movement,
                std::span<const ledger::Request* const> requests) {
       ledger::LockedLevel& level = after_->levels[movement.key];
@@ -195,16 +287,22 @@ class FakeStore final : public ledger::Store {
       EXPECT_EQ(movement.before, level.counts);
       EXPECT_EQ(movement.creates_level, !level.exists);
       EXPECT_TRUE(domain::in_range(movement.after));
-      ASSERT_LT(movement.request, requests.size());
-      level = {.exists = true, .counts = movement.after, .version = movement.version};
+      level = {.exists = true,
+               .counts = movement.after,
+               .version = movement.version,
+               .earliest_expiry = movement.earliest_expiry};
       keys_.insert(movement.key);
-      after_->requests[requests[movement.request]->id].levels.push_back(
+      if (!movement.request) return;
+      ASSERT_LT(*movement.request, requests.size());
+      const ledger::Request& request = *requests[*movement.request];
+      if (!request.remembered_as_request()) return;
+      after_->requests[request.id].levels.push_back(
           {movement.key, movement.after, movement.version});
     }
 
     FakeStore& store_;
-    bool locked_ = false;
-    std::optional<State> after_;  // once persisted
+    bool opened_ = false;
+    std::optional<State> after_;
     std::set<domain::Key> keys_;
   };
 
@@ -227,9 +325,13 @@ class FakeStore final : public ledger::Store {
 
   mutable std::mutex mutex_;  // guards the rest
   State state_;
+  domain::DatabaseTime now_{std::chrono::hours(1)};
   std::optional<State> in_flight_;
   std::set<domain::Key> in_flight_keys_;
   std::deque<Failure> script_;
+  std::map<domain::Key, ledger::Holder> kept_;
+  int vain_waits_ = 0;
+  std::size_t due_limit_ = 1000;
 };
 
 }  // namespace stock::support

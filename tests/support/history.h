@@ -31,6 +31,30 @@ struct Statement {
   domain::DatabaseTime true_through;
   std::chrono::microseconds age{0};
   std::string layer;  // "memory", "redis", "replica" or "primary"
+  // Of reads of the past: by when the version had been seen, and whether it was just becoming true.
+  std::optional<domain::DatabaseTime> seen_by = {};
+  bool in_transition = false;
+};
+
+// A SKU summed over locations.
+struct Total {
+  std::string sku;
+  std::vector<std::string> locations;
+  domain::Counts counts;
+  std::int64_t available = 0;
+  int found = 0;  // locations that have a level
+  std::chrono::microseconds age{0};
+  bool mixed = false;  // not all parts are true through one instant
+};
+
+// A line of a cart, and what it can have after the lines before it.
+struct CartLine {
+  std::string sku;
+  std::vector<std::string> locations;  // in the order in which it takes from them
+  std::int64_t quantity = 0;
+  bool found = false;
+  std::int64_t available = 0;
+  std::int64_t shortfall = 0;
 };
 
 enum class Asked : std::uint8_t {
@@ -53,10 +77,15 @@ struct ReadOp {
   domain::DatabaseTime read_time;      // of kReadTime
   domain::Version version = 0;         // of kVersion
   bool write_lost = false;             // kAtLeast, refused: there is no such write
-  bool bound_missed = false;           // said so itself
-  std::chrono::microseconds age{0};    // of the oldest part
+  bool version_denied = false;         // kVersion, refused: there is none yet, of `denied`
+  domain::Key denied;
+  bool bound_missed = false;         // said so itself
+  std::chrono::microseconds age{0};  // of the oldest part
   std::chrono::microseconds uncertainty{0};
   std::vector<Statement> levels;
+  std::vector<Total> totals;
+  std::vector<CartLine> cart;
+  bool cart_available = false;  // no line lacks anything
 };
 
 // A level as a write said that it left it.
@@ -101,11 +130,69 @@ struct ClockSample {
   domain::LocalTime received;
 };
 
+// ---- What streams told
+
+// A level that a watch told, as it was found or as it changed.
+struct Change {
+  Statement level;
+  std::int64_t left_out = 0;  // versions of the key before this one
+};
+
+// A movement that a stream told.
+struct ToldMovement {
+  domain::Key key;
+  domain::Version version = 0;
+  bool deleted = false;
+  domain::Counts counts;
+  std::int64_t on_hand_delta = 0;
+  domain::DatabaseTime committed_at;
+  std::string request;
+};
+
+template <typename Item>
+struct StreamMessage {
+  domain::LocalTime received;
+  bool initial = false;
+  bool reset = false;
+  bool resumable = false;  // carries a token
+  std::optional<domain::DatabaseTime> watermark;
+  std::vector<Item> items;
+};
+
+// From one call to its end.
+template <typename Item>
+struct StreamCall {
+  std::string from;  // the instance, for people
+  domain::LocalTime sent;
+  bool resumed = false;  // behind the last resumable message of the call before; else anew
+  std::vector<StreamMessage<Item>> messages;
+};
+
+// WatchStockLevels of keys, or of a location, over as many calls as it took.
+struct WatchLog {
+  int client = 0;
+  std::vector<domain::Key> keys;
+  std::string location;
+  std::vector<StreamCall<Change>> calls;
+};
+
+// StreamStockMovements, likewise.
+struct MovementLog {
+  int client = 0;
+  bool from_beginning = false;  // else from its first call on
+  std::string location;         // empty: all
+  std::vector<StreamCall<ToldMovement>> calls;
+};
+
 struct History {
   std::vector<ReadOp> reads;
   std::vector<WriteOp> writes;
   std::vector<Sighting> sightings;
   std::vector<ClockSample> clock;
+  std::vector<WatchLog> watches;
+  std::vector<MovementLog> movement_streams;
+  // Nothing was written after this, and every stream was read until its watermark had passed it.
+  std::optional<domain::DatabaseTime> quiet_since;
 };
 
 // ---- What the ledger says

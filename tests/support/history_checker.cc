@@ -8,9 +8,13 @@
 #include <map>
 #include <utility>
 
+#include "support/claims.h"
 #include "support/clock_bounds.h"
 #include "support/era_truth.h"
 #include "support/history_text.h"
+#include "support/statement_check.h"
+#include "support/stream_check.h"
+#include "support/sum_check.h"
 
 namespace stock::support {
 namespace {
@@ -21,8 +25,6 @@ using domain::Key;
 using domain::LocalTime;
 using domain::Version;
 using std::chrono::microseconds;
-
-constexpr std::size_t kMostTold = 100;
 
 // What each client saw of each key, and when, as it grew.
 class Seen {
@@ -74,12 +76,11 @@ class Checker {
     for (const EraTruth& era : eras_) check_ledger(era);
     for (const auto& [id, request] : requests_) check_request(id, request);
     for (const ReadOp& read : history_.reads) check_read(read);
-    return std::move(verdict_);
+    check_streams(history_, eras_, clock_, claims_);
+    return std::move(claims_.verdict);
   }
 
  private:
-  using Found = std::vector<Offence>;
-
   // ---- What was visible by when
 
   void collect_sightings() {
@@ -148,11 +149,6 @@ class Checker {
 
   // ---- Telling
 
-  void tell(Offence offence) {
-    ++verdict_.offences_total;
-    if (verdict_.offences.size() < kMostTold) verdict_.offences.push_back(std::move(offence));
-  }
-
   double seconds(LocalTime at) {
     if (!history_.clock.empty()) at -= history_.clock.front().sent.time_since_epoch();
     return std::chrono::duration<double>(at.time_since_epoch()).count();
@@ -173,13 +169,6 @@ class Checker {
                        seconds(write.sent), seconds(write.received));
   }
 
-  // Counts a claim; convicts when it is false. The sentence is made only then: there are millions.
-  template <typename Sentence>
-  void claim(bool holds, Found& found, OffenceKind kind, Sentence sentence) {
-    ++verdict_.claims;
-    if (!holds) found.push_back({kind, sentence()});
-  }
-
   // ---- The ledger itself
 
   void check_ledger(const EraTruth& era) {
@@ -188,20 +177,21 @@ class Checker {
       Counts before;
       for (std::size_t i = 0; i < movements.size(); ++i) {
         const LedgerMovement& movement = movements[i];
-        claim(movement.version == static_cast<Version>(i + 1), found, OffenceKind::kBrokenLedger,
-              [&] {
-                return fmt::format("the ledger: {} has version {} in place {}", text(key),
-                                   movement.version, i + 1);
-              });
-        claim(movement.counts.on_hand - before.on_hand == movement.on_hand_delta, found,
-              OffenceKind::kBrokenLedger, [&] {
-                return fmt::format("the ledger: {} {} is said to differ by {} from {}", text(key),
-                                   text(movement), movement.on_hand_delta, text(before));
-              });
+        claims_.check(movement.version == static_cast<Version>(i + 1), found,
+                      OffenceKind::kBrokenLedger, [&] {
+                        return fmt::format("the ledger: {} has version {} in place {}", text(key),
+                                           movement.version, i + 1);
+                      });
+        claims_.check(movement.counts.on_hand - before.on_hand == movement.on_hand_delta, found,
+                      OffenceKind::kBrokenLedger, [&] {
+                        return fmt::format("the ledger: {} {} is said to differ by {} from {}",
+                                           text(key), text(movement), movement.on_hand_delta,
+                                           text(before));
+                      });
         before = movement.counts;
       }
     }
-    for (Offence& offence : found) tell(std::move(offence));
+    claims_.tell(std::move(found));
   }
 
   // ---- Writes
@@ -215,20 +205,20 @@ class Checker {
         check_acknowledged(*write, found);
         applied += write->replayed ? 0 : 1;
       }
-      claim(applied <= 1 || eras_.size() > 1, found, OffenceKind::kAppliedTwice, [&] {
+      claims_.check(applied <= 1 || eras_.size() > 1, found, OffenceKind::kAppliedTwice, [&] {
         return fmt::format("request {}: {} answers say that they applied it", id, applied);
       });
     } else if (!request.unknown) {
       for (const EraTruth& era : eras_) {
-        claim(!era.ledger().requests.contains(id) && era.made_by(id) == nullptr, found,
-              OffenceKind::kRefusedApplied, [&] {
-                return fmt::format("{}: refused, and the ledger applied it",
-                                   text_of(*request.attempts.front()));
-              });
+        claims_.check(!era.ledger().requests.contains(id) && era.made_by(id) == nullptr, found,
+                      OffenceKind::kRefusedApplied, [&] {
+                        return fmt::format("{}: refused, and the ledger applied it",
+                                           text_of(*request.attempts.front()));
+                      });
       }
     }
-    verdict_.answers += request.attempts.size();
-    for (Offence& offence : found) tell(std::move(offence));
+    claims_.verdict.answers += request.attempts.size();
+    claims_.tell(std::move(found));
   }
 
   void check_acknowledged(const WriteOp& write, Found& found) {
@@ -248,7 +238,7 @@ class Checker {
 
   void check_acknowledged(const WriteOp& write, const EraTruth& era, Found& found) {
     const auto it = era.ledger().requests.find(write.request);
-    claim(it != era.ledger().requests.end(), found, OffenceKind::kLostWrite, [&] {
+    claims_.check(it != era.ledger().requests.end(), found, OffenceKind::kLostWrite, [&] {
       return fmt::format("{}: acknowledged, and the ledger does not hold it", text_of(write));
     });
     if (it == era.ledger().requests.end()) return;
@@ -258,17 +248,18 @@ class Checker {
       for (const auto& [key, version] : *movements) {
         ++made[key];
         const auto promised = it->second.find(key);
-        claim(promised != it->second.end() && promised->second == version, found,
-              OffenceKind::kAppliedTwice, [&] {
-                return fmt::format(
-                    "{}: the ledger has a movement of it, {} version {}, that the request did not "
-                    "make",
-                    text_of(write), text(key), version);
-              });
+        claims_.check(
+            promised != it->second.end() && promised->second == version, found,
+            OffenceKind::kAppliedTwice, [&] {
+              return fmt::format(
+                  "{}: the ledger has a movement of it, {} version {}, that the request did not "
+                  "make",
+                  text_of(write), text(key), version);
+            });
       }
     }
     for (const auto& [key, n] : made) {
-      claim(n == 1, found, OffenceKind::kAppliedTwice, [&] {
+      claims_.check(n == 1, found, OffenceKind::kAppliedTwice, [&] {
         return fmt::format("{}: the ledger has {} movements of it on {}, where there should be one",
                            text_of(write), n, text(key));
       });
@@ -277,56 +268,72 @@ class Checker {
       const auto version = it->second.find(key);
       const LedgerMovement* movement =
           version == it->second.end() ? nullptr : era.movement(key, version->second);
-      claim(movement != nullptr && movement->on_hand_delta == delta, found,
-            OffenceKind::kWrongAnswer, [&] {
-              return fmt::format(
-                  "{}: asked for {:+} on {}, and the ledger says {}", text_of(write), delta,
-                  text(key),
-                  movement == nullptr ? "nothing" : fmt::format("{:+}", movement->on_hand_delta));
-            });
+      claims_.check(movement != nullptr && movement->on_hand_delta == delta, found,
+                    OffenceKind::kWrongAnswer, [&] {
+                      return fmt::format("{}: asked for {:+} on {}, and the ledger says {}",
+                                         text_of(write), delta, text(key),
+                                         movement == nullptr
+                                             ? "nothing"
+                                             : fmt::format("{:+}", movement->on_hand_delta));
+                    });
     }
     for (const WrittenLevel& level : write.levels) {
-      ++verdict_.levels;
+      ++claims_.verdict.levels;
       const LedgerMovement* movement = era.movement(level.key, level.version);
-      claim(movement != nullptr && movement->counts == level.counts, found,
-            OffenceKind::kWrongAnswer, [&] {
-              return fmt::format("{}: said that it left {} at version {} {}; the ledger: {}",
-                                 text_of(write), text(level.key), level.version, text(level.counts),
-                                 movement == nullptr ? "no such version" : text(*movement));
-            });
+      claims_.check(movement != nullptr && movement->counts == level.counts, found,
+                    OffenceKind::kWrongAnswer, [&] {
+                      return fmt::format(
+                          "{}: said that it left {} at version {} {}; the ledger: {}",
+                          text_of(write), text(level.key), level.version, text(level.counts),
+                          movement == nullptr ? "no such version" : text(*movement));
+                    });
     }
   }
 
   // ---- Reads
 
   void check_read(const ReadOp& read) {
-    ++verdict_.answers;
+    ++claims_.verdict.answers;
     if (read.write_lost) return check_write_lost(read);
+    if (read.version_denied) return check_version_denied(read);
     const Moment moment{.earliest = clock_.earliest(read.sent),
                         .latest = clock_.latest(read.received)};
     microseconds oldest(0);
     for (const Statement& said : read.levels) {
-      ++verdict_.levels;
+      ++claims_.verdict.levels;
       oldest = std::max(oldest, said.age);
       check_statement(read, said, moment);
     }
+    for (const Total& total : read.totals) {
+      oldest = std::max(oldest, total.age);
+      check_total(read, total, moment);
+    }
+    if (!read.cart.empty()) check_cart(read, moment);
     Found found;
-    claim(read.levels.empty() || read.age >= oldest, found, OffenceKind::kAgeTooSmall, [&] {
+    claims_.check(read.age >= oldest, found, OffenceKind::kAgeTooSmall, [&] {
       return fmt::format("{}: says that its oldest part is {} old, and one is {}", text_of(read),
                          text(read.age), text(oldest));
     });
-    for (Offence& offence : found) tell(std::move(offence));
+    if (read.levels.empty() && read.asked == Asked::kBounded && !read.bound_missed) {
+      claims_.check(read.age + read.uncertainty <= read.bound, found, OffenceKind::kBoundExceeded,
+                    [&] {
+                      return fmt::format("{}: is {} ± {} old, and no more than {} were asked for",
+                                         text_of(read), text(read.age), text(read.uncertainty),
+                                         text(read.bound));
+                    });
+    }
+    claims_.tell(std::move(found));
   }
 
   // Only what the newest ledger does not hold is lost.
   void check_write_lost(const ReadOp& read) {
     Found found;
-    claim(!eras_.back().ledger().requests.contains(read.token_of), found, OffenceKind::kFalselyLost,
-          [&] {
-            return fmt::format("{}: says that request {} was lost, and the ledger holds it",
-                               text_of(read), read.token_of);
-          });
-    for (Offence& offence : found) tell(std::move(offence));
+    claims_.check(!eras_.back().ledger().requests.contains(read.token_of), found,
+                  OffenceKind::kFalselyLost, [&] {
+                    return fmt::format("{}: says that request {} was lost, and the ledger holds it",
+                                       text_of(read), read.token_of);
+                  });
+    claims_.tell(std::move(found));
   }
 
   // What the database's clock can have read while the call was under way.
@@ -348,109 +355,106 @@ class Checker {
       first = false;
       if (least.empty()) break;
     }
-    for (Offence& offence : least) tell(std::move(offence));
+    claims_.tell(std::move(least));
   }
 
   void check_statement(const ReadOp& read, const Statement& said, const Moment& moment,
                        const EraTruth& era, Found& found) {
-    if (!check_content(read, said, era, found)) return;
-    if (read.asked == Asked::kReadTime || read.asked == Asked::kVersion) {
-      return check_past(read, said, era, found);
+    const Who who = [&] { return text_of(read); };
+    const Versions allowed = read.asked == Asked::kVersion ? Versions::kAny : Versions::kVisible;
+    if (!check_content(claims_, who, said, era, allowed, found)) return;
+    if (read.asked == Asked::kReadTime) {
+      return check_instant(read, said, moment.latest, era, found);
     }
-    check_dates(read, said, moment, era, found);
+    check_dates(claims_, who, said, moment.latest, era, found);
     check_ages(read, said, moment, era, found);
+    if (read.asked == Asked::kVersion) check_version(read, said, found);
     if (read.bound_missed) return;
     if (read.asked == Asked::kFullyConsistent) check_consistent(read, said, moment, era, found);
     if (read.asked == Asked::kAtLeast) check_token(read, said, era, found);
   }
 
-  // False when there is nothing that the rest could be compared with.
-  bool check_content(const ReadOp& read, const Statement& said, const EraTruth& era, Found& found) {
-    if (said.version == 0) {
-      claim(!said.exists && said.counts == Counts{} && !said.as_of, found,
-            OffenceKind::kWrongCounts, [&] {
-              return fmt::format("{}: {} is said to have never moved, and to be {}", text_of(read),
-                                 text(said.key), text(said));
-            });
-      return true;
-    }
+  void check_version(const ReadOp& read, const Statement& said, Found& found) {
+    claims_.check(said.version == read.version, found, OffenceKind::kWrongPast, [&] {
+      return fmt::format("{}: {} was asked for version {}, and is said to be {}", text_of(read),
+                         text(said.key), read.version, text(said));
+    });
+  }
+
+  void check_instant(const ReadOp& read, const Statement& said, DatabaseTime latest,
+                     const EraTruth& era, Found& found) {
+    claims_.check(era.possible_at(said.key, said.version, read.read_time) &&
+                      said.true_through == read.read_time,
+                  found, OffenceKind::kWrongPast, [&] {
+                    return fmt::format("{}: {} is said to have been {} at {}, when it was not",
+                                       text_of(read), text(said.key), text(said),
+                                       text(read.read_time));
+                  });
     const LedgerMovement* movement = era.movement(said.key, said.version);
-    claim(movement != nullptr, found, OffenceKind::kNoSuchVersion, [&] {
-      return fmt::format("{}: {} is said to be {}; the ledger has no such version", text_of(read),
-                         text(said.key), text(said));
-    });
-    if (movement == nullptr) return false;
-    claim(said.exists == movement->exists && said.counts == movement->counts, found,
-          OffenceKind::kWrongCounts, [&] {
-            return fmt::format("{}: {} is said to be {}; the ledger: {}", text_of(read),
-                               text(said.key), text(said), text(*movement));
-          });
-    claim(said.as_of == movement->committed_at, found, OffenceKind::kWrongAsOf, [&] {
-      return fmt::format("{}: {} is said to be {}; the ledger: {}", text_of(read), text(said.key),
-                         text(said), text(*movement));
-    });
-    claim(read.asked == Asked::kVersion || !era.hidden(said.key, said.version), found,
-          OffenceKind::kNeverVisible, [&] {
-            return fmt::format(
-                "{}: {} is said to be {}, which the transaction that made it had replaced",
-                text_of(read), text(said.key), text(said));
-          });
-    return true;
+    if (movement == nullptr || !movement->seen_by) return;
+    // It became true between its commit and the proof of it. (Who asked before that was recorded is
+    // told so for a little longer.)
+    claims_.check(said.in_transition || read.read_time > *movement->seen_by, found,
+                  OffenceKind::kWrongTransition, [&] {
+                    return fmt::format(
+                        "{}: {} is said to be {}, not in transition at {}; it was "
+                        "seen by {}",
+                        text_of(read), text(said.key), text(said), text(read.read_time),
+                        text(*movement->seen_by));
+                  });
+    claims_.check(!said.seen_by || (said.seen_by >= said.as_of && *said.seen_by <= latest), found,
+                  OffenceKind::kWrongTransition, [&] {
+                    return fmt::format(
+                        "{}: {} is said to be {}, seen by {}, when the database's "
+                        "clock had not passed {}",
+                        text_of(read), text(said.key), text(said), text(*said.seen_by),
+                        text(latest));
+                  });
   }
 
-  void check_past(const ReadOp& read, const Statement& said, const EraTruth& era, Found& found) {
-    if (read.asked == Asked::kVersion) {
-      claim(said.version == read.version, found, OffenceKind::kWrongPast, [&] {
-        return fmt::format("{}: {} was asked for version {}, and is said to be {}", text_of(read),
-                           text(said.key), read.version, text(said));
-      });
-      return;
+  // Only what nobody can have seen before can be unknown.
+  void check_version_denied(const ReadOp& read) {
+    Found least;
+    bool first = true;
+    for (const EraTruth& era : eras_) {
+      if (era.ended() && read.sent > *era.ended()) continue;
+      Found here;
+      claims_.check(era.newest_before(read.denied, read.sent) < read.version, here,
+                    OffenceKind::kFalselyDenied, [&] {
+                      return fmt::format(
+                          "{}: {} is said to have no version {}, which was visible "
+                          "before it was asked for",
+                          text_of(read), text(read.denied), read.version);
+                    });
+      if (first || here.size() < least.size()) least = std::move(here);
+      first = false;
+      if (least.empty()) break;
     }
-    claim(era.possible_at(said.key, said.version, read.read_time), found, OffenceKind::kWrongPast,
-          [&] {
-            return fmt::format("{}: {} is said to have been {} at {}, when it was not",
-                               text_of(read), text(said.key), text(said), text(read.read_time));
-          });
-  }
-
-  void check_dates(const ReadOp& read, const Statement& said, const Moment& moment,
-                   const EraTruth& era, Found& found) {
-    if (const LedgerMovement* movement = era.movement(said.key, said.version)) {
-      claim(movement->committed_at <= said.true_through, found, OffenceKind::kNotYetTrue, [&] {
-        return fmt::format("{}: {} is said to be {}; the ledger: {}", text_of(read), text(said.key),
-                           text(said), text(*movement));
-      });
-    }
-    claim(said.true_through <= moment.latest, found, OffenceKind::kNotYetTrue, [&] {
-      return fmt::format("{}: {} is said to be {}, when the database's clock had not passed {}",
-                         text_of(read), text(said.key), text(said), text(moment.latest));
-    });
-    const auto replaced = era.replaced_by(said.key, said.version);
-    claim(!replaced || *replaced >= said.true_through, found, OffenceKind::kStaleClaim, [&] {
-      return fmt::format("{}: {} is said to be {}; version {} had replaced it by {}", text_of(read),
-                         text(said.key), text(said), said.version + 1, text(*replaced));
-    });
+    claims_.tell(std::move(least));
   }
 
   void check_ages(const ReadOp& read, const Statement& said, const Moment& moment,
                   const EraTruth& era, Found& found) {
     const microseconds worst = said.age + read.uncertainty;
-    claim(moment.earliest - said.true_through <= worst, found, OffenceKind::kAgeTooSmall, [&] {
-      return fmt::format(
-          "{}: {} is said to be {} ± {}, and it was {} old at least when it was asked for",
-          text_of(read), text(said.key), text(said), text(read.uncertainty),
-          text(moment.earliest - said.true_through));
-    });
+    claims_.check(
+        moment.earliest - said.true_through <= worst, found, OffenceKind::kAgeTooSmall, [&] {
+          return fmt::format(
+              "{}: {} is said to be {} ± {}, and it was {} old at least when it was asked for",
+              text_of(read), text(said.key), text(said), text(read.uncertainty),
+              text(moment.earliest - said.true_through));
+        });
     const auto replaced = era.replaced_by(said.key, said.version);
-    claim(!replaced || *replaced >= moment.earliest - worst, found, OffenceKind::kAgeTooSmall, [&] {
-      return fmt::format(
-          "{}: {} is said to be {} ± {}; version {} had replaced it by {}, {} before it was asked "
-          "for",
-          text_of(read), text(said.key), text(said), text(read.uncertainty), said.version + 1,
-          text(*replaced), text(moment.earliest - *replaced));
-    });
+    claims_.check(!replaced || *replaced >= moment.earliest - worst, found,
+                  OffenceKind::kAgeTooSmall, [&] {
+                    return fmt::format(
+                        "{}: {} is said to be {} ± {}; version {} had replaced it by {}, {} before "
+                        "it was asked "
+                        "for",
+                        text_of(read), text(said.key), text(said), text(read.uncertainty),
+                        said.version + 1, text(*replaced), text(moment.earliest - *replaced));
+                  });
     if (read.asked == Asked::kBounded && !read.bound_missed) {
-      claim(worst <= read.bound, found, OffenceKind::kBoundExceeded, [&] {
+      claims_.check(worst <= read.bound, found, OffenceKind::kBoundExceeded, [&] {
         return fmt::format("{}: {} is said to be {} ± {}, and no more than {} were asked for",
                            text_of(read), text(said.key), text(said), text(read.uncertainty),
                            text(read.bound));
@@ -461,11 +465,11 @@ class Checker {
   void check_consistent(const ReadOp& read, const Statement& said, const Moment& moment,
                         const EraTruth& era, Found& found) {
     const Version newest = era.newest_before(said.key, read.sent);
-    claim(said.version >= newest, found, OffenceKind::kNotConsistent, [&] {
+    claims_.check(said.version >= newest, found, OffenceKind::kNotConsistent, [&] {
       return fmt::format("{}: {} is said to be {}; version {} was visible before it was asked for",
                          text_of(read), text(said.key), text(said), newest);
     });
-    claim(said.true_through >= moment.earliest, found, OffenceKind::kNotConsistent, [&] {
+    claims_.check(said.true_through >= moment.earliest, found, OffenceKind::kNotConsistent, [&] {
       return fmt::format("{}: {} is said to be {}; it was asked for after {}", text_of(read),
                          text(said.key), text(said), text(moment.earliest));
     });
@@ -474,14 +478,15 @@ class Checker {
   void check_token(const ReadOp& read, const Statement& said, const EraTruth& era, Found& found) {
     const auto request = requests_.find(read.token_of);
     const auto applied = era.ledger().requests.find(read.token_of);
-    claim(applied != era.ledger().requests.end() && request != requests_.end(), found,
-          OffenceKind::kTokenMissed, [&] {
-            return fmt::format("{}: {} is said to be {}, and the ledger does not hold request {}",
-                               text_of(read), text(said.key), text(said), read.token_of);
-          });
+    claims_.check(applied != era.ledger().requests.end() && request != requests_.end(), found,
+                  OffenceKind::kTokenMissed, [&] {
+                    return fmt::format(
+                        "{}: {} is said to be {}, and the ledger does not hold request {}",
+                        text_of(read), text(said.key), text(said), read.token_of);
+                  });
     if (applied == era.ledger().requests.end() || request == requests_.end()) return;
     if (const auto written = applied->second.find(said.key); written != applied->second.end()) {
-      claim(said.version >= written->second, found, OffenceKind::kTokenMissed, [&] {
+      claims_.check(said.version >= written->second, found, OffenceKind::kTokenMissed, [&] {
         return fmt::format("{}: {} is said to be {}; request {} had written version {}",
                            text_of(read), text(said.key), text(said), read.token_of,
                            written->second);
@@ -491,13 +496,87 @@ class Checker {
     const LocalTime began = request->second.first_sent;
     const Version newest = era.newest_before(said.key, began);
     const bool had_seen = seen_[read.client].before(said.key, began) > said.version;
-    claim(said.version >= newest, found,
-          had_seen ? OffenceKind::kWentBack : OffenceKind::kTokenMissed, [&] {
-            return fmt::format(
-                "{}: {} is said to be {}; version {} was visible before request {} began{}",
-                text_of(read), text(said.key), text(said), newest, read.token_of,
-                had_seen ? ", and its client had seen more" : "");
-          });
+    claims_.check(said.version >= newest, found,
+                  had_seen ? OffenceKind::kWentBack : OffenceKind::kTokenMissed, [&] {
+                    return fmt::format(
+                        "{}: {} is said to be {}; version {} was visible before request {} began{}",
+                        text_of(read), text(said.key), text(said), newest, read.token_of,
+                        had_seen ? ", and its client had seen more" : "");
+                  });
+  }
+
+  // ---- Sums
+
+  // What a key can have been in an answer that says that its parts are no older than `age`: in any
+  // era that was not over by then.
+  CandidatesOf candidates_of(const ReadOp& read, const Moment& moment, microseconds age) const {
+    const bool past = read.asked == Asked::kReadTime;
+    const DatabaseTime from = past ? read.read_time : moment.earliest - age - read.uncertainty;
+    const DatabaseTime to = past ? read.read_time : moment.latest;
+    return [this, &read, from, to](const Key& key) {
+      std::vector<EraTruth::Candidate> all;
+      for (const EraTruth& era : eras_) {
+        if (era.ended() && clock_.latest(*era.ended()) < from) continue;
+        std::ranges::move(era.candidates(key, from, to, least_version(read, key, era)),
+                          std::back_inserter(all));
+      }
+      return all;
+    };
+  }
+
+  // What the request asked to be shown.
+  Version least_version(const ReadOp& read, const Key& key, const EraTruth& era) const {
+    if (read.bound_missed) return 0;
+    if (read.asked == Asked::kFullyConsistent) return era.newest_before(key, read.sent);
+    if (read.asked != Asked::kAtLeast) return 0;
+    const auto request = requests_.find(read.token_of);
+    const auto applied = era.ledger().requests.find(read.token_of);
+    if (request == requests_.end() || applied == era.ledger().requests.end()) return 0;
+    const auto written = applied->second.find(key);
+    return std::max(era.newest_before(key, request->second.first_sent),
+                    written == applied->second.end() ? 0 : written->second);
+  }
+
+  void check_total(const ReadOp& read, const Total& total, const Moment& moment) {
+    Found found;
+    claims_.check(can_be(total, candidates_of(read, moment, total.age)), found,
+                  OffenceKind::kWrongTotal, [&] {
+                    return fmt::format(
+                        "{}: {} is said to be {} in all, {} available, at {} of {} locations, {} "
+                        "old{}; no levels of then sum up to that",
+                        text_of(read), total.sku, text(total.counts), total.available, total.found,
+                        total.locations.size(), text(total.age), total.mixed ? ", mixed" : "");
+                  });
+    claims_.tell(std::move(found));
+  }
+
+  // Lines of different SKUs have nothing to do with each other.
+  void check_cart(const ReadOp& read, const Moment& moment) {
+    Found found;
+    std::map<std::string, std::vector<CartLine>> by_sku;
+    bool enough = true;
+    for (const CartLine& line : read.cart) {
+      by_sku[line.sku].push_back(line);
+      enough = enough && line.shortfall == 0;
+    }
+    const CandidatesOf candidates = candidates_of(read, moment, read.age);
+    for (const auto& [sku, lines] : by_sku) {
+      claims_.check(can_be(lines, candidates), found, OffenceKind::kWrongAvailability, [&] {
+        std::string said;
+        for (const CartLine& line : lines) {
+          said += fmt::format(" {} of {}: found {}, available {}, short of {};", line.quantity,
+                              fmt::join(line.locations, " or "), line.found, line.available,
+                              line.shortfall);
+        }
+        return fmt::format("{}: {} is said to give{} {} old; no levels of then do", text_of(read),
+                           sku, said, text(read.age));
+      });
+    }
+    claims_.check(read.cart_available == enough, found, OffenceKind::kWrongAvailability, [&] {
+      return fmt::format("{}: says that the cart is {}, and the lines say otherwise", text_of(read),
+                         read.cart_available ? "available" : "not available");
+    });
+    claims_.tell(std::move(found));
   }
 
   const History& history_;
@@ -505,7 +584,7 @@ class Checker {
   std::deque<EraTruth> eras_;
   std::map<std::string, Request> requests_;
   std::map<int, Seen> seen_;
-  Verdict verdict_;
+  Claims claims_;
 };
 
 }  // namespace

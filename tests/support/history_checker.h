@@ -16,24 +16,33 @@
 namespace stock::support {
 
 enum class OffenceKind : std::uint8_t {
-  kNoSuchVersion,   // the ledger has no such version
-  kWrongCounts,     // it has, with other counts, or as a deletion
-  kNeverVisible,    // replaced in the transaction that made it
-  kWrongAsOf,       // committed at another time
-  kNotYetTrue,      // true_through before the version's commit, or in the future
-  kStaleClaim,      // true_through after the version was replaced, and seen so
-  kAgeTooSmall,     // older than age + uncertainty
-  kBoundExceeded,   // older than asked for, without saying so
-  kTokenMissed,     // does not show the token's write, or what that saw
-  kWentBack,        // likewise, and its client had seen more before
-  kNotConsistent,   // fully consistent, without what was acknowledged before
-  kWrongPast,       // another version than that of the instant, or the one, asked for
-  kFalselyLost,     // a token's write was called lost, and is there
-  kLostWrite,       // acknowledged, and not in the ledger
-  kAppliedTwice,    // one request, more movements than it asked for
-  kRefusedApplied,  // refused, and in the ledger
-  kWrongAnswer,     // a write's answer, or its effect, is not what the ledger says
-  kBrokenLedger,    // the ledger contradicts itself
+  kNoSuchVersion,      // the ledger has no such version
+  kWrongCounts,        // it has, with other counts, or as a deletion
+  kNeverVisible,       // replaced in the transaction that made it
+  kWrongAsOf,          // committed at another time
+  kNotYetTrue,         // true_through before the version's commit, or in the future
+  kStaleClaim,         // true_through after the version was replaced, and seen so
+  kAgeTooSmall,        // older than age + uncertainty
+  kBoundExceeded,      // older than asked for, without saying so
+  kTokenMissed,        // does not show the token's write, or what that saw
+  kWentBack,           // likewise, and its client had seen more before
+  kNotConsistent,      // fully consistent, without what was acknowledged before
+  kWrongPast,          // another version than that of the instant, or the one, asked for
+  kWrongTransition,    // likewise, which was just becoming true, without saying so
+  kFalselyDenied,      // a version was said not to be there yet, and had been visible
+  kWrongTotal,         // no levels of then sum up to it
+  kWrongAvailability,  // no levels of then give a cart that
+  kFalselyLost,        // a token's write was called lost, and is there
+  kLostWrite,          // acknowledged, and not in the ledger
+  kAppliedTwice,       // one request, more movements than it asked for
+  kRefusedApplied,     // refused, and in the ledger
+  kWrongAnswer,        // a write's answer, or its effect, is not what the ledger says
+  kOutOfOrder,         // a stream told a version behind a newer one, or twice
+  kConflatedSilently,  // a watch left out versions, and did not say so, or how many
+  kLostChange,         // a watch did not tell what its watermark covers
+  kMovementTwice,      // a stream of movements told one again
+  kLostMovement,       // likewise, left one out
+  kBrokenLedger,       // the ledger contradicts itself
 };
 std::string_view name(OffenceKind kind);
 

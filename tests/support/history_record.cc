@@ -1,6 +1,7 @@
 #include "support/history_record.h"
 
 #include <ctime>
+#include <utility>
 
 namespace stock::support {
 namespace {
@@ -68,7 +69,30 @@ Statement statement_of(const v1::StockLevel& level) {
                  .age = duration_of(provenance.age()),
                  .layer = layer_name(provenance.layer())};
   if (provenance.has_as_of()) said.as_of = time_of(provenance.as_of());
+  if (provenance.has_seen_by()) said.seen_by = time_of(provenance.seen_by());
+  said.in_transition = provenance.in_transition();
   return said;
+}
+
+Total total_of(const v1::StockTotal& total, std::vector<std::string> locations) {
+  return {.sku = total.sku(),
+          .locations = std::move(locations),
+          .counts = counts_of(total.counts()),
+          .available = total.counts().available(),
+          .found = total.locations(),
+          .age = duration_of(total.age()),
+          .mixed = total.mixed()};
+}
+
+CartLine cart_line_of(const v1::LineAvailability& line, const std::vector<std::string>& locations) {
+  return {.sku = line.line().sku(),
+          .locations = line.line().location().empty()
+                           ? locations
+                           : std::vector<std::string>{line.line().location()},
+          .quantity = line.line().quantity(),
+          .found = line.found(),
+          .available = line.available(),
+          .shortfall = line.shortfall()};
 }
 
 void note_provenance(const v1::Provenance& provenance, ReadOp& op) {

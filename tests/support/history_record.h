@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "stock/v1/stock_service.pb.h"
 #include "support/history.h"
@@ -15,6 +16,9 @@ domain::Counts counts_of(const v1::Counts& counts);
 domain::DatabaseTime time_of(const google::protobuf::Timestamp& time);
 google::protobuf::Timestamp timestamp_of(domain::DatabaseTime time);
 Statement statement_of(const v1::StockLevel& level);
+// `locations`: all that were summed; those that a line without a location may take from.
+Total total_of(const v1::StockTotal& total, std::vector<std::string> locations);
+CartLine cart_line_of(const v1::LineAvailability& line, const std::vector<std::string>& locations);
 
 // What they say of the whole answer, into `op`.
 void note_provenance(const v1::Provenance& provenance, ReadOp& op);

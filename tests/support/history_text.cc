@@ -67,6 +67,24 @@ std::string_view name(OffenceKind kind) {
       return "not consistent";
     case OffenceKind::kWrongPast:
       return "wrong past";
+    case OffenceKind::kWrongTransition:
+      return "wrong transition";
+    case OffenceKind::kFalselyDenied:
+      return "falsely denied";
+    case OffenceKind::kWrongTotal:
+      return "wrong total";
+    case OffenceKind::kWrongAvailability:
+      return "wrong availability";
+    case OffenceKind::kOutOfOrder:
+      return "out of order";
+    case OffenceKind::kConflatedSilently:
+      return "conflated silently";
+    case OffenceKind::kLostChange:
+      return "lost change";
+    case OffenceKind::kMovementTwice:
+      return "movement twice";
+    case OffenceKind::kLostMovement:
+      return "lost movement";
     case OffenceKind::kFalselyLost:
       return "falsely lost";
     case OffenceKind::kLostWrite:

@@ -90,17 +90,6 @@ void Intruder::hold_a_transaction_open() {
   look(held);
 }
 
-// So many keys move that they push each other, and those of the clients, out of tables of recent
-// moves.
-void Intruder::move_many() {
-  sql_->exec(
-      "WITH moved AS (UPDATE stock.level SET on_hand = on_hand + 1 WHERE sku LIKE 'noise-%'"
-      " AND location = 'main' RETURNING 1)"
-      " INSERT INTO stock.level (sku, location, on_hand) SELECT 'noise-' || i, 'main', 1"
-      " FROM generate_series(1, 400) AS i WHERE NOT EXISTS (SELECT FROM moved)"
-      " ON CONFLICT DO NOTHING");
-}
-
 void Intruder::roll_back() {
   sql_->exec("BEGIN");
   raise(key());

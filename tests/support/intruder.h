@@ -32,7 +32,6 @@ class Intruder {
   void several_in_one_transaction();
   void hold_a_transaction_open();
   void roll_back();
-  void move_many();
   void look(const domain::Key& key);
   void raise(const domain::Key& key);
 

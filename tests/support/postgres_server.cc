@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <unistd.h>
 
 #include <stdexcept>
 #include <thread>
@@ -28,10 +29,11 @@ bool streams(const PostgresServer& replica) {
 
 }  // namespace
 
-PostgresServer::PostgresServer(Settings settings) {
+PostgresServer::PostgresServer(Settings settings,
+                               const std::map<std::string, std::string>& environment) {
   run_command({"cp", "--archive", "--reflink=auto", postgres_template(), dir() / "data"},
               dir() / "copy.log");
-  run("primary", {}, settings);
+  run("primary", {}, settings, environment);
 }
 
 std::string PostgresServer::url(const std::string& role) const {
@@ -39,14 +41,16 @@ std::string PostgresServer::url(const std::string& role) const {
 }
 
 void PostgresServer::run(std::string role, std::vector<std::string> arguments,
-                         const Settings& settings) {
+                         const Settings& settings,
+                         const std::map<std::string, std::string>& environment) {
   arguments.insert(arguments.end(), {"--", "-c", "fsync=off"});
   for (const std::string& setting : settings) {
     arguments.insert(arguments.end(), {"-c", setting});
   }
   start_first({.name = role,
                .command =
-                   [this, role, arguments](std::uint16_t port) {
+                   [this, role, arguments, environment](std::uint16_t port) {
+                     if (!environment.empty()) return bare_command(environment, arguments, port);
                      std::vector<std::string> command = {local_script("postgres"), role,
                                                          dir() / "data", std::to_string(port)};
                      command.insert(command.end(), arguments.begin(), arguments.end());
@@ -54,6 +58,25 @@ void PostgresServer::run(std::string role, std::vector<std::string> arguments,
                    },
                .ready = accepts_connections,
                .stop_signal = SIGINT});  // PostgreSQL's fast shutdown: clients are not waited for
+}
+
+// What deploy/local/postgres ends as. The environment is for the server alone: what is preloaded
+// into the script, as root, would be in the way of what is preloaded into the server.
+std::vector<std::string> PostgresServer::bare_command(
+    const std::map<std::string, std::string>& environment,
+    const std::vector<std::string>& arguments, std::uint16_t port) const {
+  std::vector<std::string> command;
+  if (geteuid() == 0) {
+    command = {"setpriv",       "--reuid=postgres", "--regid=postgres",
+               "--init-groups", "--pdeathsig=keep", "--"};
+  }
+  command.emplace_back("env");
+  for (const auto& [name, value] : environment) command.push_back(name + "=" + value);
+  command.insert(command.end(), {"/usr/lib/postgresql/15/bin/postgres", "-D", dir() / "data", "-p",
+                                 std::to_string(port)});
+  // Without the "--" that parts them from the script's own.
+  command.insert(command.end(), arguments.begin() + 1, arguments.end());
+  return command;
 }
 
 void PostgresServer::make_cluster(const std::filesystem::path& data) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@ class PostgresServer : public Server {
   // Such as "max_connections=20".
   using Settings = std::vector<std::string>;
 
-  explicit PostgresServer(Settings settings = {});
+  // `environment`: on top of the test program's own.
+  explicit PostgresServer(Settings settings = {},
+                          const std::map<std::string, std::string>& environment = {});
 
   [[nodiscard]] std::string url(const std::string& role = "stock_writer") const;
 
@@ -28,9 +31,14 @@ class PostgresServer : public Server {
 
  protected:
   // `arguments`: those of deploy/local/postgres that are the role's.
-  void run(std::string role, std::vector<std::string> arguments, const Settings& settings);
+  void run(std::string role, std::vector<std::string> arguments, const Settings& settings,
+           const std::map<std::string, std::string>& environment = {});
 
  private:
+  [[nodiscard]] std::vector<std::string> bare_command(
+      const std::map<std::string, std::string>& environment,
+      const std::vector<std::string>& arguments, std::uint16_t port) const;
+
   struct Empty {};
   friend class PostgresReplica;
   explicit PostgresServer(Empty) {}

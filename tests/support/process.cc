@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -76,9 +77,14 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   _exit(127);
 }
 
+struct Stat {
+  char state = 0;
+  pid_t parent = 0;
+};
+
 // From /proc: "pid (name) state ppid ...", where the name may hold anything. Nothing for a process
 // that is gone, which it may be between any two steps.
-std::optional<pid_t> parent_of(const std::string& pid) {
+std::optional<Stat> stat_of(const std::string& pid) {
   const int file = open(("/proc/" + pid + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return std::nullopt;
   std::array<char, 512> buffer{};  // the kernel gives all of it at once, and names are short
@@ -90,7 +96,19 @@ std::optional<pid_t> parent_of(const std::string& pid) {
   if (name_end == std::string::npos || name_end + 4 >= stat.size()) {
     return std::nullopt;
   }
-  return std::stoi(stat.substr(name_end + 4));
+  return Stat{.state = stat[name_end + 2], .parent = std::stoi(stat.substr(name_end + 4))};
+}
+
+std::optional<pid_t> parent_of(const std::string& pid) {
+  const auto stat = stat_of(pid);
+  if (!stat) return std::nullopt;
+  return stat->parent;
+}
+
+// A zombie holds nothing any more, but its number.
+bool has_ended(pid_t pid) {
+  const auto stat = stat_of(std::to_string(pid));
+  return !stat || stat->state == 'Z' || stat->state == 'X';
 }
 
 std::vector<pid_t> children_of(pid_t parent) {
@@ -157,11 +175,20 @@ void Process::signal_tree(int number) {
   if (!running()) {
     return;
   }
-  for (const pid_t process : freeze_tree(pid_)) {
+  const std::vector<pid_t> tree = freeze_tree(pid_);
+  for (const pid_t process : tree) {
     kill(process, number);
     if (number != SIGSTOP) {
       kill(process, SIGCONT);
     }
+  }
+  if (number != SIGKILL) {
+    return;
+  }
+  // A server is not started again beside what is left of it.
+  const auto deadline = steady_clock::now() + std::chrono::seconds(20);
+  while (!std::ranges::all_of(tree, has_ended) && steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kPollInterval);
   }
 }
 

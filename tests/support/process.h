@@ -37,7 +37,7 @@ class Process {
   // To the process alone. Does nothing once it has ended.
   void signal(int number);
   // To the process and all that descend from it, whatever group they have moved to, as PostgreSQL's
-  // backends do.
+  // backends do. After SIGKILL all of them have ended.
   void signal_tree(int number);
 
   // Its exit code, or 128 + the number of the signal that ended it; nothing if it still runs.

@@ -44,8 +44,9 @@ void Server::kill9() {
 }
 
 void Server::launch() {
-  process_ = std::make_unique<Process>(
-      Process::Options{.command = recipe_.command(port_), .log = dir() / (recipe_.name + ".log")});
+  process_ = std::make_unique<Process>(Process::Options{.command = recipe_.command(port_),
+                                                        .log = dir() / (recipe_.name + ".log"),
+                                                        .environment = recipe_.environment});
 }
 
 bool Server::await_ready() {

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,7 @@ class Server {
     std::function<std::vector<std::string>(std::uint16_t port)> command;
     std::function<bool(std::uint16_t port)> ready;
     int stop_signal = SIGTERM;
+    std::map<std::string, std::string> environment = {};  // on top of the test program's own
   };
 
   Server() = default;

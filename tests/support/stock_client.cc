@@ -4,32 +4,40 @@
 
 #include <algorithm>
 #include <cctype>
+#include <tuple>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "stock/v1/drift_service.grpc.pb.h"
 #include "stock/v1/stock_service.grpc.pb.h"
 
 namespace stock::support {
 
 namespace {
 
-// A server that a test has killed and started again is to be found again soon.
+// A server that a test has killed and started again is to be found again soon. (The minimum is no
+// pause but the time that one attempt may take, which on a busy machine is long.)
 std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 250);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
+
+template <typename Stub, typename... Arguments>
+Stub stub_of(grpc::Status (Stub::*method)(Arguments...));
+template <typename Method>
+using StubOf = decltype(stub_of(Method()));
 
 }  // namespace
 
 struct StockClient::Stubs {
   explicit Stubs(const std::string& address)
       : channel(channel_to(address)),
-        stock(v1::StockService::NewStub(channel)),
+        stubs(v1::StockService::NewStub(channel), v1::DriftService::NewStub(channel)),
         health(grpc::health::v1::Health::NewStub(channel)) {}
   std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<v1::StockService::Stub> stock;
+  std::tuple<std::unique_ptr<v1::StockService::Stub>, std::unique_ptr<v1::DriftService::Stub>>
+      stubs;
   std::unique_ptr<grpc::health::v1::Health::Stub> health;
 };
 
@@ -41,7 +49,8 @@ Called<Response> StockClient::call(Method method, const Request& request) {
   Called<Response> called;
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + deadline_);
-  const grpc::Status status = (stubs_->stock.get()->*method)(&context, request, &called.response);
+  auto& stub = *std::get<std::unique_ptr<StubOf<Method>>>(stubs_->stubs);
+  const grpc::Status status = (stub.*method)(&context, request, &called.response);
   called.code = status.error_code();
   called.message = status.error_message();
   called.details.ParseFromString(status.error_details());
@@ -112,6 +121,43 @@ Called<v1::ImportStockLevelsResponse> StockClient::import(
     const v1::ImportStockLevelsRequest& request) {
   return call<v1::ImportStockLevelsResponse>(&v1::StockService::Stub::ImportStockLevels, request);
 }
+Called<v1::MoveStockResponse> StockClient::move(const v1::MoveStockRequest& request) {
+  return call<v1::MoveStockResponse>(&v1::StockService::Stub::MoveStock, request);
+}
+Called<v1::UpdateStockSettingsResponse> StockClient::settings(
+    const v1::UpdateStockSettingsRequest& request) {
+  return call<v1::UpdateStockSettingsResponse>(&v1::StockService::Stub::UpdateStockSettings,
+                                               request);
+}
+Called<v1::CreateReservationResponse> StockClient::reserve(
+    const v1::CreateReservationRequest& request) {
+  return call<v1::CreateReservationResponse>(&v1::StockService::Stub::CreateReservation, request);
+}
+Called<v1::UpdateReservationResponse> StockClient::update(
+    const v1::UpdateReservationRequest& request) {
+  return call<v1::UpdateReservationResponse>(&v1::StockService::Stub::UpdateReservation, request);
+}
+Called<v1::CommitReservationResponse> StockClient::commit(
+    const v1::CommitReservationRequest& request) {
+  return call<v1::CommitReservationResponse>(&v1::StockService::Stub::CommitReservation, request);
+}
+Called<v1::ReleaseReservationResponse> StockClient::release(
+    const v1::ReleaseReservationRequest& request) {
+  return call<v1::ReleaseReservationResponse>(&v1::StockService::Stub::ReleaseReservation, request);
+}
+Called<v1::FulfillReservationResponse> StockClient::fulfill(
+    const v1::FulfillReservationRequest& request) {
+  return call<v1::FulfillReservationResponse>(&v1::StockService::Stub::FulfillReservation, request);
+}
+Called<v1::GetReservationResponse> StockClient::reservation(const std::string& id) {
+  v1::GetReservationRequest request;
+  request.set_id(id);
+  return call<v1::GetReservationResponse>(&v1::StockService::Stub::GetReservation, request);
+}
+Called<v1::ListReservationsResponse> StockClient::reservations(
+    const v1::ListReservationsRequest& request) {
+  return call<v1::ListReservationsResponse>(&v1::StockService::Stub::ListReservations, request);
+}
 Called<v1::ListStockMovementsResponse> StockClient::history(
     const v1::ListStockMovementsRequest& request) {
   return call<v1::ListStockMovementsResponse>(&v1::StockService::Stub::ListStockMovements, request);
@@ -132,6 +178,34 @@ Called<v1::GetLocationResponse> StockClient::location(const std::string& id) {
 }
 Called<v1::ListLocationsResponse> StockClient::locations(const v1::ListLocationsRequest& request) {
   return call<v1::ListLocationsResponse>(&v1::StockService::Stub::ListLocations, request);
+}
+
+Called<v1::ListLayersResponse> StockClient::layers() {
+  return call<v1::ListLayersResponse>(&v1::DriftService::Stub::ListLayers, v1::ListLayersRequest());
+}
+Called<v1::UpdateLayerResponse> StockClient::update_layer(const v1::UpdateLayerRequest& request) {
+  return call<v1::UpdateLayerResponse>(&v1::DriftService::Stub::UpdateLayer, request);
+}
+
+Called<v1::ExplainStockLevelResponse> StockClient::explain(
+    const v1::ExplainStockLevelRequest& request) {
+  return call<v1::ExplainStockLevelResponse>(&v1::DriftService::Stub::ExplainStockLevel, request);
+}
+Called<v1::AuditStockLevelsResponse> StockClient::audit(
+    const v1::AuditStockLevelsRequest& request) {
+  return call<v1::AuditStockLevelsResponse>(&v1::DriftService::Stub::AuditStockLevels, request);
+}
+Called<v1::RepairStockLevelResponse> StockClient::repair(
+    const v1::RepairStockLevelRequest& request) {
+  return call<v1::RepairStockLevelResponse>(&v1::DriftService::Stub::RepairStockLevel, request);
+}
+
+Called<v1::ListIncidentsResponse> StockClient::incidents(const v1::ListIncidentsRequest& request) {
+  return call<v1::ListIncidentsResponse>(&v1::DriftService::Stub::ListIncidents, request);
+}
+
+Called<v1::ListForksResponse> StockClient::forks(const v1::ListForksRequest& request) {
+  return call<v1::ListForksResponse>(&v1::DriftService::Stub::ListForks, request);
 }
 
 bool StockClient::serving(const std::string& service) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "google/rpc/status.pb.h"
+#include "stock/v1/drift_service.pb.h"
 #include "stock/v1/stock_service.pb.h"
 
 namespace stock::support {
@@ -44,11 +45,27 @@ class StockClient {
                                          std::int64_t delta, const std::string& request_id = "");
   Called<v1::SetStockResponse> set(const v1::SetStockRequest& request);
   Called<v1::ImportStockLevelsResponse> import(const v1::ImportStockLevelsRequest& request);
+  Called<v1::MoveStockResponse> move(const v1::MoveStockRequest& request);
+  Called<v1::UpdateStockSettingsResponse> settings(const v1::UpdateStockSettingsRequest& request);
+  Called<v1::CreateReservationResponse> reserve(const v1::CreateReservationRequest& request);
+  Called<v1::UpdateReservationResponse> update(const v1::UpdateReservationRequest& request);
+  Called<v1::CommitReservationResponse> commit(const v1::CommitReservationRequest& request);
+  Called<v1::ReleaseReservationResponse> release(const v1::ReleaseReservationRequest& request);
+  Called<v1::FulfillReservationResponse> fulfill(const v1::FulfillReservationRequest& request);
+  Called<v1::GetReservationResponse> reservation(const std::string& id);
+  Called<v1::ListReservationsResponse> reservations(const v1::ListReservationsRequest& request);
   Called<v1::ListStockMovementsResponse> history(const v1::ListStockMovementsRequest& request);
   Called<v1::CreateLocationResponse> create_location(const std::string& id,
                                                      const std::string& display_name = "");
   Called<v1::GetLocationResponse> location(const std::string& id);
   Called<v1::ListLocationsResponse> locations(const v1::ListLocationsRequest& request);
+  Called<v1::ListLayersResponse> layers();
+  Called<v1::UpdateLayerResponse> update_layer(const v1::UpdateLayerRequest& request);
+  Called<v1::ExplainStockLevelResponse> explain(const v1::ExplainStockLevelRequest& request);
+  Called<v1::AuditStockLevelsResponse> audit(const v1::AuditStockLevelsRequest& request);
+  Called<v1::RepairStockLevelResponse> repair(const v1::RepairStockLevelRequest& request);
+  Called<v1::ListIncidentsResponse> incidents(const v1::ListIncidentsRequest& request = {});
+  Called<v1::ListForksResponse> forks(const v1::ListForksRequest& request = {});
   // Of "" or a service: whether it is SERVING.
   bool serving(const std::string& service = "");
 

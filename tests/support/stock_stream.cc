@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "stock/v1/drift_service.grpc.pb.h"
 #include "stock/v1/stock_service.grpc.pb.h"
 
 namespace stock::support {
@@ -10,13 +11,24 @@ namespace {
 // Longer than any test waits.
 constexpr std::chrono::minutes kDeadline{2};
 
-auto open(v1::StockService::Stub& stub, grpc::ClientContext& context,
+struct Stubs {
+  explicit Stubs(const std::shared_ptr<grpc::Channel>& channel)
+      : stock(v1::StockService::NewStub(channel)), drift(v1::DriftService::NewStub(channel)) {}
+  std::unique_ptr<v1::StockService::Stub> stock;
+  std::unique_ptr<v1::DriftService::Stub> drift;
+};
+
+auto open(const Stubs& stubs, grpc::ClientContext& context,
           const v1::WatchStockLevelsRequest& request) {
-  return stub.WatchStockLevels(&context, request);
+  return stubs.stock->WatchStockLevels(&context, request);
 }
-auto open(v1::StockService::Stub& stub, grpc::ClientContext& context,
+auto open(const Stubs& stubs, grpc::ClientContext& context,
           const v1::StreamStockMovementsRequest& request) {
-  return stub.StreamStockMovements(&context, request);
+  return stubs.stock->StreamStockMovements(&context, request);
+}
+auto open(const Stubs& stubs, grpc::ClientContext& context,
+          const v1::WatchIncidentsRequest& request) {
+  return stubs.drift->WatchIncidents(&context, request);
 }
 
 // Flow control that does not grow with what the connection could carry: who does not read is soon
@@ -31,9 +43,8 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
 
 template <typename Request, typename Response>
 struct StockStream<Request, Response>::Parts {
-  explicit Parts(const std::string& address)
-      : stub(v1::StockService::NewStub(channel_to(address))) {}
-  std::unique_ptr<v1::StockService::Stub> stub;
+  explicit Parts(const std::string& address) : stubs(channel_to(address)) {}
+  Stubs stubs;
   grpc::ClientContext context;
   std::unique_ptr<grpc::ClientReader<Response>> reader;
 };
@@ -43,7 +54,7 @@ StockStream<Request, Response>::StockStream(const std::string& address, const Re
     : parts_(std::make_unique<Parts>(address)) {
   parts_->context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   parts_->context.set_wait_for_ready(true);
-  parts_->reader = open(*parts_->stub, parts_->context, request);
+  parts_->reader = open(parts_->stubs, parts_->context, request);
 }
 
 template <typename Request, typename Response>
@@ -99,5 +110,6 @@ Ended StockStream<Request, Response>::end() {
 
 template class StockStream<v1::WatchStockLevelsRequest, v1::WatchStockLevelsResponse>;
 template class StockStream<v1::StreamStockMovementsRequest, v1::StreamStockMovementsResponse>;
+template class StockStream<v1::WatchIncidentsRequest, v1::WatchIncidentsResponse>;
 
 }  // namespace stock::support

@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "stock/v1/drift_service.pb.h"
 #include "stock/v1/stock_service.pb.h"
 #include "support/stock_client.h"
 
 namespace stock::support {
 
-// One stream of WatchStockLevels or StreamStockMovements. Not thread-safe, but for cancel().
+// One stream of WatchStockLevels, StreamStockMovements or WatchIncidents. Not thread-safe, but for
+// cancel().
 template <typename Request, typename Response>
 class StockStream {
  public:
@@ -43,5 +45,6 @@ class StockStream {
 using WatchStream = StockStream<v1::WatchStockLevelsRequest, v1::WatchStockLevelsResponse>;
 using MovementStream =
     StockStream<v1::StreamStockMovementsRequest, v1::StreamStockMovementsResponse>;
+using IncidentStream = StockStream<v1::WatchIncidentsRequest, v1::WatchIncidentsResponse>;
 
 }  // namespace stock::support

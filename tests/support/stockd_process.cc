@@ -35,7 +35,8 @@ StockdProcess::StockdProcess(Options options) {
              return command;
            },
        .ready = [this, ready_path](
-                    std::uint16_t) { return http_get(admin_port_, ready_path).status == 200; }});
+                    std::uint16_t) { return http_get(admin_port_, ready_path).status == 200; },
+       .environment = options.environment});
 }
 
 StockdProcess::~StockdProcess() {

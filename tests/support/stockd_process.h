@@ -1,6 +1,7 @@
 // stockd itself, as this build made it.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ class StockdProcess : public Server {
     std::string redis_url = {};
     std::vector<std::string> flags = {};  // further ones
     Await await = Await::kReady;
+    std::map<std::string, std::string> environment = {};  // on top of the test program's own
   };
 
   explicit StockdProcess(Options options);

@@ -68,7 +68,11 @@ SwarmClient::SwarmClient(const Swarm::Options& options, int number, TokenBoard& 
 
 bool SwarmClient::act() {
   const std::uint64_t what = pick(100);
-  const bool ok = what < 15 ? adjust() : what < 20 ? set() : what < 23 ? import() : read();
+  const std::uint64_t writes = options_.writes;
+  const bool ok = what >= writes          ? read()
+                  : what < writes * 2 / 3 ? adjust()
+                  : what < writes * 7 / 8 ? set()
+                                          : import();
   ++(ok ? answered : failed);
   // Somewhere else next time, as behind a load balancer that has noticed.
   if (!ok) at_ = pick(stockds_.size());
@@ -115,7 +119,7 @@ v1::Consistency SwarmClient::choose(ReadOp& op) {
       op.asked = Asked::kAtLeast;
       op.token_of = token.request;
     }
-  } else if (options_.past && known_ != domain::DatabaseTime{}) {
+  } else if (known_ != domain::DatabaseTime{}) {
     op.read_time = known_ - std::chrono::microseconds(pick(3'000'000));
     *consistency.mutable_read_time() = timestamp_of(op.read_time);
     consistency.clear_allow_stale();
@@ -127,8 +131,12 @@ v1::Consistency SwarmClient::choose(ReadOp& op) {
 bool SwarmClient::read() {
   ReadOp op{.client = number_};
   const v1::Consistency consistency = choose(op);
-  if (once_in(4)) return read_batch(std::move(op), consistency);
-  if (once_in(40) && op.asked != Asked::kReadTime) return list(std::move(op), consistency);
+  const std::uint64_t what = pick(100);
+  if (what < 20) return read_batch(std::move(op), consistency);
+  if (what < 28) return read_totals(std::move(op), consistency);
+  if (what < 36) return check_cart(std::move(op), consistency);
+  if (what < 40) return read_version({.client = number_});
+  if (what < 42 && op.asked != Asked::kReadTime) return list(std::move(op), consistency);
   return read_one(std::move(op), consistency);
 }
 
@@ -162,6 +170,75 @@ bool SwarmClient::read_batch(ReadOp op, const v1::Consistency& consistency) {
   return note(called, op);
 }
 
+bool SwarmClient::read_totals(ReadOp op, const v1::Consistency& consistency) {
+  v1::BatchGetStockTotalsRequest request;
+  *request.mutable_consistency() = consistency;
+  const std::uint64_t n = 1 + pick(3);
+  for (std::uint64_t i = 0; i < n; ++i) request.add_skus(key().sku);
+  std::vector<std::string> locations = options_.locations;
+  if (once_in(4)) {
+    locations = {locations[pick(locations.size())]};
+    request.add_locations(locations[0]);
+  }
+  StockClient& from = stockd();
+  op.sent = boot_time();
+  const auto called = from.totals(request);
+  if (called.ok()) {
+    for (const auto& total : called.response.totals()) {
+      op.totals.push_back(total_of(total, locations));
+    }
+    note_provenance(called.response.provenance(), op);
+  }
+  return note(called, op);
+}
+
+// Some lines compete with each other.
+bool SwarmClient::check_cart(ReadOp op, const v1::Consistency& consistency) {
+  v1::CheckAvailabilityRequest request;
+  *request.mutable_consistency() = consistency;
+  const std::uint64_t n = 1 + pick(4);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    const Key& wanted = key();
+    v1::CartLine& line = *request.add_lines();
+    line.set_sku(wanted.sku);
+    if (once_in(2)) line.set_location(wanted.location);
+    line.set_quantity(static_cast<std::int64_t>(1 + pick(once_in(2) ? 10 : 20'000)));
+    if (once_in(3)) *request.add_lines() = line;
+  }
+  StockClient& from = stockd();
+  op.sent = boot_time();
+  const auto called = from.check(request);
+  if (called.ok()) {
+    for (const auto& line : called.response.lines()) {
+      op.cart.push_back(cart_line_of(line, options_.locations));
+    }
+    op.cart_available = called.response.available();
+    note_provenance(called.response.provenance(), op);
+  }
+  return note(called, op);
+}
+
+// Any that there was, or the next one, which may not be there yet.
+bool SwarmClient::read_version(ReadOp op) {
+  const Key& wanted = key();
+  op.asked = Asked::kVersion;
+  op.version =
+      static_cast<domain::Version>(1 + pick(static_cast<std::uint64_t>(newest_[wanted]) + 1));
+  v1::Consistency consistency;
+  consistency.set_version(op.version);
+  StockClient& from = stockd();
+  op.sent = boot_time();
+  const auto called = from.get(wanted.sku, wanted.location, consistency);
+  if (called.ok()) {
+    op.levels.push_back(statement_of(called.response.level()));
+    note_provenance(called.response.provenance(), op);
+  } else if (called.reason == "VERSION_NOT_FOUND") {
+    op.denied = wanted;
+    op.version_denied = true;
+  }
+  return note(called, op);
+}
+
 bool SwarmClient::list(ReadOp op, const v1::Consistency& consistency) {
   v1::ListStockLevelsRequest request;
   *request.mutable_consistency() = consistency;
@@ -178,8 +255,12 @@ bool SwarmClient::list(ReadOp op, const v1::Consistency& consistency) {
 bool SwarmClient::note(const Ended& ended, ReadOp& op) {
   op.received = boot_time();
   op.write_lost = ended.reason == "WRITE_LOST";
-  if (!ended.ok() && !op.write_lost) return false;
-  for (const Statement& said : op.levels) known_ = std::max(known_, said.true_through);
+  if (!ended.ok() && !op.write_lost && !op.version_denied) return false;
+  for (const Statement& said : op.levels) {
+    known_ = std::max(known_, said.true_through);
+    domain::Version& newest = newest_[said.key];
+    newest = std::max(newest, said.version);
+  }
   reads.push_back(std::move(op));
   return true;
 }

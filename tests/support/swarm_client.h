@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -51,6 +52,9 @@ class SwarmClient {
   bool read();
   bool read_one(ReadOp op, const v1::Consistency& consistency);
   bool read_batch(ReadOp op, const v1::Consistency& consistency);
+  bool read_totals(ReadOp op, const v1::Consistency& consistency);
+  bool check_cart(ReadOp op, const v1::Consistency& consistency);
+  bool read_version(ReadOp op);
   bool list(ReadOp op, const v1::Consistency& consistency);
   v1::Consistency choose(ReadOp& op);
   bool note(const Ended& ended, ReadOp& op);
@@ -75,8 +79,9 @@ class SwarmClient {
   std::vector<std::unique_ptr<StockClient>> stockds_;
   std::size_t at_ = 0;  // the stockd that it talks to at present
   std::uint64_t requests_ = 0;
-  std::deque<Token> tokens_;    // its own last ones
-  domain::DatabaseTime known_;  // the latest instant that it was told of
+  std::deque<Token> tokens_;                       // its own last ones
+  domain::DatabaseTime known_;                     // the latest instant that it was told of
+  std::map<domain::Key, domain::Version> newest_;  // that it was told of
 };
 
 }  // namespace stock::support

@@ -76,6 +76,7 @@ class Flow {
       std::string& bytes = held_.front().bytes;
       if (bytes.empty()) {
         passed_end_ = true;
+        held_.pop_front();  // the last one: nothing is due any more
         return shutdown(to_, SHUT_WR) == 0;
       }
       if (allowance_ == 0) return false;

@@ -79,6 +79,36 @@ TEST_F(DatabaseClockTest, a_clock_that_was_set_back_makes_nothing_young) {
   EXPECT_FALSE(clock_.age(copied));
 }
 
+TEST_F(DatabaseClockTest, a_clock_that_was_set_is_told_from_one_that_is_put_right_slowly) {
+  const auto measure = [&](DatabaseTime stamp) {
+    local_.advance(milliseconds(100));
+    return clock_.measured(local_.now() - milliseconds(1), stamp, local_.now());
+  };
+  EXPECT_FALSE(measure(DatabaseTime(hours(2))));
+  EXPECT_FALSE(measure(DatabaseTime(hours(2)) + milliseconds(100)));
+  EXPECT_FALSE(measure(DatabaseTime(hours(2)) + milliseconds(208)));  // faster by 8 %
+  EXPECT_FALSE(measure(DatabaseTime(hours(2)) + milliseconds(300)));  // and slower
+  EXPECT_TRUE(measure(DatabaseTime(hours(2)) + milliseconds(450))) << "forward";
+  EXPECT_FALSE(measure(DatabaseTime(hours(2)) + milliseconds(550)));
+  EXPECT_TRUE(measure(DatabaseTime(hours(2)) + milliseconds(600))) << "back";
+  EXPECT_TRUE(measure(DatabaseTime(hours(3)))) << "forward";
+}
+
+// The interleaving: a tight measurement of a primary; another one takes its place, whose clock is
+// 20 ms ahead, and is measured widely; an answer of the former comes late.
+TEST_F(DatabaseClockTest, another_database_is_not_dated_by_the_clock_of_the_former) {
+  const DatabaseTime was{seconds(100)};
+  const auto now = local_.now();
+  clock_.measured(now - microseconds(200), was, now, 1);
+  EXPECT_FALSE(clock_.measured(now - milliseconds(50), was + milliseconds(20), now, 2));
+  EXPECT_GE(*clock_.latest(now), was + milliseconds(70));
+  EXPECT_FALSE(clock_.measured(now - microseconds(100), was, now, 1));
+  EXPECT_GE(*clock_.latest(now), was + milliseconds(70));
+  // Nor is its clock set because it is another one.
+  EXPECT_FALSE(clock_.measured(now, DatabaseTime(hours(1)), now, 3));
+  EXPECT_TRUE(clock_.measured(now, DatabaseTime(hours(2)), now, 3));
+}
+
 // Many measurements of a true clock that drifts by up to 100 ppm, with random delays: the truth is
 // always within what is claimed.
 TEST_F(DatabaseClockTest, the_true_age_is_never_above_the_worst_that_is_claimed) {

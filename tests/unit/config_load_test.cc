@@ -68,7 +68,7 @@ TEST_F(ConfigLoad, only_the_primary_is_required) {
   const Config config = config_with({});
   EXPECT_EQ(config.listen, (Address{.host = "127.0.0.1", .port = 7070}));
   EXPECT_EQ(config.max_staleness, seconds(5));
-  EXPECT_EQ(config.audit_keys, 200);
+  EXPECT_EQ(config.audit_budget, 2);
   environment_.clear();
   EXPECT_HAS(error_with({}), "primary_url is required");
 }
@@ -226,7 +226,7 @@ TEST_F(ConfigLoad, the_printed_configuration_tells_the_source_of_each_value) {
   EXPECT_HAS(text, "max_staleness = \"1500ms\"  # flag --max-staleness\n");
   EXPECT_HAS(text, "read_batch = 7  # env STOCKD_READ_BATCH\n");
   EXPECT_HAS(text, "write_batch = 8  # file " + path + ", line 2\n");
-  EXPECT_HAS(text, "audit_keys = 200  # default\n");
+  EXPECT_HAS(text, "audit_budget = \"2%\"  # default\n");
   EXPECT_HAS(text, "layers = [\"memory\", \"primary\"]  # default, less those without a URL\n");
 }
 

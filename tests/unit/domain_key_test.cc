@@ -46,6 +46,12 @@ TEST(LevelTest, the_largest_counts_do_not_overflow) {
   EXPECT_FALSE(in_range({.reserved = -1}));
 }
 
+TEST(TextTest, what_is_not_printable_becomes_question_marks) {
+  EXPECT_EQ(made_printable("größer ≥ 1"), "größer ≥ 1");
+  EXPECT_EQ(made_printable("a\tb\xFFz\xE2\x89"), "a?b?z??");
+  EXPECT_EQ(made_printable(""), "");
+}
+
 TEST(UuidTest, text_and_bytes_say_the_same) {
   const std::string text = "3f2b0c9e-7c1d-4f6a-9a54-0d6c4d1f2e11";
   ASSERT_TRUE(parse_uuid(text));

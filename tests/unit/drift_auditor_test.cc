@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -23,9 +24,11 @@ using domain::Key;
 using domain::Outcome;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
 using std::chrono::seconds;
 using support::eventually;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::Ge;
 using ::testing::IsEmpty;
 
@@ -114,15 +117,37 @@ class Shelf final : public layers::Layer {
 
 class Recorder final : public Observer {
  public:
-  void examined(std::size_t layer, Verdict verdict) override {
+  std::function<void()> at_round_end;  // set before the auditor starts
+
+  void examined(std::size_t layer, const Judgement& judgement) override {
     const std::lock_guard lock(mutex_);
-    ++verdicts_[{layer, verdict}];
+    ++verdicts_[{layer, judgement.verdict}];
   }
-  void pass_finished(std::size_t keys, std::span<const LayerSummary> layers) override {
+  void detected(std::chrono::nanoseconds after) override {
+    const std::lock_guard lock(mutex_);
+    detected_.push_back(after);
+  }
+  void looked(Cause cause, std::size_t keys) override {
+    const std::lock_guard lock(mutex_);
+    looked_[cause] += keys;
+  }
+  void dropped(Cause cause, std::size_t keys) override {
+    const std::lock_guard lock(mutex_);
+    dropped_[cause] += keys;
+  }
+  void pass_finished(std::span<const LayerSummary> layers, const Pass& pass) override {
     const std::lock_guard lock(mutex_);
     ++passes_;
-    keys_ = keys;
+    (pass.idle ? idle_passes_ : serving_passes_)++;
+    coverage_ = pass.coverage;
     layers_.assign(layers.begin(), layers.end());
+  }
+  void round_finished(std::chrono::nanoseconds) override {
+    if (at_round_end) at_round_end();
+    const std::lock_guard lock(mutex_);
+    ++rounds_;
+    in_round_.push_back(looked_[Cause::kRound] - before_round_);
+    before_round_ = looked_[Cause::kRound];
   }
   void pass_failed(const absl::Status& why) override {
     const std::lock_guard lock(mutex_);
@@ -137,9 +162,38 @@ class Recorder final : public Observer {
     const std::lock_guard lock(mutex_);
     return passes_;
   }
-  std::size_t keys() {
+  int idle_passes() {
     const std::lock_guard lock(mutex_);
-    return keys_;
+    return idle_passes_;
+  }
+  int serving_passes() {
+    const std::lock_guard lock(mutex_);
+    return serving_passes_;
+  }
+  int rounds() {
+    const std::lock_guard lock(mutex_);
+    return rounds_;
+  }
+  double coverage() {
+    const std::lock_guard lock(mutex_);
+    return coverage_;
+  }
+  // Keys that were looked at in each round.
+  std::vector<std::size_t> in_rounds() {
+    const std::lock_guard lock(mutex_);
+    return in_round_;
+  }
+  std::size_t looked_at(Cause cause) {
+    const std::lock_guard lock(mutex_);
+    return looked_[cause];
+  }
+  std::size_t left_out(Cause cause) {
+    const std::lock_guard lock(mutex_);
+    return dropped_[cause];
+  }
+  std::vector<std::chrono::nanoseconds> detections() {
+    const std::lock_guard lock(mutex_);
+    return detected_;
   }
   LayerSummary summary(std::size_t layer) {
     const std::lock_guard lock(mutex_);
@@ -155,8 +209,16 @@ class Recorder final : public Observer {
   std::map<std::pair<std::size_t, Verdict>, int> verdicts_;
   std::set<std::string> failures_;
   std::vector<LayerSummary> layers_;
-  std::size_t keys_ = 0;
+  std::map<Cause, std::size_t> looked_;
+  std::map<Cause, std::size_t> dropped_;
+  std::vector<std::chrono::nanoseconds> detected_;
   int passes_ = 0;
+  int idle_passes_ = 0;
+  int serving_passes_ = 0;
+  int rounds_ = 0;
+  double coverage_ = 0;
+  std::vector<std::size_t> in_round_;
+  std::size_t before_round_ = 0;
 };
 
 // Ten keys, each in version 2 with 20 units since second 2; in version 1 they had 10. It is second
@@ -172,25 +234,29 @@ class AuditorTest : public ::testing::Test {
       }
     }
     options.interval = milliseconds(1);
-    options.keys_per_pass = 3;
+    options.keys_per_step = 3;
     options.patience = seconds(30);
   }
 
   void measure() { database_clock.measured(clock.now(), DatabaseTime(seconds(100)), clock.now()); }
   void start() {
     measure();
-    auditor.emplace(options, std::vector<layers::Layer*>{&first, &second}, history, database_clock,
+    auditor.emplace(options, std::vector<Witness>{{&first, false}, {&second, true}},
+                    Auditor::Sources{.moved = moved, .read = sample}, history, database_clock,
                     clock, recorder);
   }
   // Long enough for all keys to be looked at.
   void await_round() {
-    const int passes = recorder.passes();
-    ASSERT_TRUE(eventually([this] { return recorder.passes(); }, Ge(passes + 6)));
+    // The one under way may have begun before.
+    const int rounds = recorder.rounds();
+    ASSERT_TRUE(eventually([this] { return recorder.rounds(); }, Ge(rounds + 2)));
   }
 
   support::ManualClock clock;
   clock::DatabaseClock database_clock{clock};
   support::FakeHistory history;
+  KeyInbox moved{1000};
+  ReadSample sample{100, clock};
   Recorder recorder;
   Shelf first;
   Shelf second;
@@ -206,7 +272,28 @@ TEST_F(AuditorTest, all_keys_are_looked_at_round_and_round) {
   history.commit({"A", "berlin"}, {.exists = true, .counts = {}, .committed_at = DatabaseTime()});
   await_round();
   EXPECT_THAT(first.asked(), Contains(Key{"A", "berlin"}));
-  EXPECT_LE(recorder.keys(), 3u);
+}
+
+// Also where witnesses are asked about the next keys before these are judged.
+TEST_F(AuditorTest, a_round_looks_at_each_key_once) {
+  start();
+  await_round();
+  EXPECT_THAT(recorder.in_rounds(), Each(10u));
+}
+
+TEST_F(AuditorTest, only_rounds_of_the_one_that_leads_count_and_they_leave_nothing_out) {
+  std::atomic<bool> leads{false};
+  options.leads = [&leads] { return leads.load(); };
+  std::vector<std::size_t> examined;  // what all share, by the end of each round that counts
+  recorder.at_round_end = [&] { examined.push_back(second.asked().size()); };
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.looked_at(Cause::kRound); }, Ge(25u)));
+  EXPECT_EQ(recorder.rounds(), 0);
+  EXPECT_EQ(recorder.coverage(), 0);
+  leads = true;
+  await_round();
+  auditor.reset();
+  EXPECT_THAT(examined, Each(10u));
 }
 
 TEST_F(AuditorTest, planted_lies_are_found_in_the_layer_that_tells_them) {
@@ -235,12 +322,11 @@ TEST_F(AuditorTest, planted_lies_are_found_in_the_layer_that_tells_them) {
 }
 
 TEST_F(AuditorTest, a_divergence_is_followed_up_until_it_is_mended) {
-  options.keys_per_pass = 1;
+  options.keys_per_step = 1;
   first.put(key_of(1), 1, 10);
   first.put(key_of(2), 1, 10);
   start();
   ASSERT_TRUE(eventually([this] { return recorder.summary(0).divergent_keys == 2; }));
-  ASSERT_TRUE(eventually([this] { return recorder.keys() == 3; })) << "its turn, and these two";
   first.put(key_of(1), 2, 20);
   ASSERT_TRUE(eventually([this] { return recorder.summary(0).divergent_keys == 1; }));
   first.drop(key_of(2));
@@ -254,7 +340,6 @@ TEST_F(AuditorTest, not_more_keys_are_followed_up_than_allowed) {
   start();
   await_round();
   EXPECT_EQ(recorder.summary(0).divergent_keys, 2u);
-  EXPECT_LE(recorder.keys(), 5u);
 }
 
 TEST_F(AuditorTest, a_witness_that_does_not_answer_is_unreachable_and_may_answer_later) {
@@ -292,6 +377,96 @@ TEST_F(AuditorTest, it_stops_in_the_middle_of_a_long_interval) {
   const auto began = std::chrono::steady_clock::now();
   auditor.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(30));
+}
+
+// Rounds find nothing to look at.
+class AuditorBeyondRounds : public AuditorTest {
+ protected:
+  AuditorBeyondRounds() {
+    for (int n = 0; n < 10; ++n) second.put(key_of(n), 1, 10);
+    for (int n = 0; n < 10; ++n) first.put(key_of(n), 1, 10);
+    history.hide_keys(true);
+  }
+};
+
+TEST_F(AuditorBeyondRounds, what_just_moved_is_looked_at) {
+  start();
+  clock.advance(milliseconds(300));
+  moved.put(key_of(7), clock.now() - milliseconds(250));
+  moved.put(key_of(7), clock.now());
+  ASSERT_TRUE(eventually([this] { return recorder.count(0, Verdict::kStale); }, Ge(1)));
+  ASSERT_TRUE(eventually([this] { return recorder.count(1, Verdict::kStale); }, Ge(1)));
+  EXPECT_THAT(first.asked(), ::testing::ElementsAre(key_of(7)));
+  ASSERT_TRUE(eventually([this] { return recorder.looked_at(Cause::kMoved); }, Ge(1u)));
+  EXPECT_EQ(recorder.looked_at(Cause::kMoved), 1u) << "once";
+  EXPECT_THAT(recorder.detections(), ::testing::Each(nanoseconds(milliseconds(250))));
+  EXPECT_EQ(recorder.detections().size(), 2u) << "in two layers";
+}
+
+// What idle rounds take is no part of what the auditor may take from readers.
+TEST_F(AuditorBeyondRounds, passes_in_which_nothing_moved_and_nobody_read_are_told_apart) {
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.idle_passes(); }, Ge(2)));
+  EXPECT_EQ(recorder.serving_passes(), 0);
+  moved.put(key_of(7), clock.now());
+  EXPECT_TRUE(eventually([this] { return recorder.serving_passes(); }, Ge(1)));
+}
+
+TEST_F(AuditorBeyondRounds, what_is_read_is_looked_at_in_all_layers_whoever_leads) {
+  options.leads = [] { return false; };
+  start();
+  const std::vector<Key> keys{key_of(3)};
+  ASSERT_TRUE(eventually([&] {
+    sample.note(keys);
+    return recorder.count(1, Verdict::kStale) > 0 && recorder.count(0, Verdict::kStale) > 0;
+  }));
+  EXPECT_THAT(second.asked(), ::testing::ElementsAre(key_of(3)));
+}
+
+TEST_F(AuditorBeyondRounds, what_all_share_is_looked_at_by_the_one_that_leads) {
+  options.leads = [] { return false; };
+  start();
+  moved.put(key_of(7), clock.now());
+  ASSERT_TRUE(eventually([this] { return recorder.looked_at(Cause::kMoved); }, Ge(1u)));
+  EXPECT_GE(recorder.count(0, Verdict::kStale), 1);
+  EXPECT_THAT(second.asked(), ::testing::Not(Contains(key_of(5))));
+}
+
+TEST_F(AuditorBeyondRounds, too_many_are_dropped_and_counted) {
+  options.keys_per_pass = 4;
+  for (int n = 0; n < 10; ++n) moved.put(key_of(n), clock.now());
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.left_out(Cause::kMoved); }, ::testing::Eq(6u)));
+  ASSERT_TRUE(eventually([this] { return recorder.looked_at(Cause::kMoved); }, ::testing::Eq(4u)));
+}
+
+TEST_F(AuditorBeyondRounds, what_was_to_be_examined_while_the_ledger_cannot_be_asked_is_counted) {
+  history.fail(absl::UnavailableError("the primary is gone"));
+  moved.put(key_of(7), clock.now());
+  moved.put(key_of(8), clock.now());
+  start();
+  EXPECT_TRUE(eventually([this] { return recorder.left_out(Cause::kMoved); }, ::testing::Eq(2u)));
+}
+
+TEST(ReadSampleTest, takes_every_key_of_little_traffic_and_a_share_of_much) {
+  support::ManualClock clock;
+  ReadSample sample(10, clock);
+  const std::vector<Key> one{key_of(1)};
+  sample.note(one);
+  EXPECT_THAT(sample.take(), IsEmpty()) << "nobody has asked for any";
+  for (int i = 0; i < 5; ++i) sample.note(one);
+  EXPECT_EQ(sample.take().size(), 5u);
+  for (int i = 0; i < 100'000; ++i) sample.note(one);
+  EXPECT_EQ(sample.take().size(), 20u) << "what there is room for";
+  // Spread over all of them, whichever key of a batch it is.
+  std::vector<Key> batch;
+  for (int n = 0; n < 10; ++n) batch.push_back(key_of(n));
+  for (int i = 0; i < 10'000; ++i) sample.note(batch);
+  std::set<Key> keys;
+  const std::vector<NotedKey> taken = sample.take();
+  for (const NotedKey& note : taken) keys.insert(note.key);
+  EXPECT_EQ(taken.size(), 10u);
+  EXPECT_GE(keys.size(), 5u);
 }
 
 TEST_F(AuditorTest, without_the_ledger_nobody_is_judged) {

@@ -231,6 +231,16 @@ TEST_F(HubTest, it_is_ready_after_a_poll_that_was_sent_after_its_beginning) {
   EXPECT_TRUE(hub_.take(*between, 1).ready);
 }
 
+TEST_F(HubTest, who_waits_is_told_why_the_feed_stands_still_until_it_goes_on) {
+  begin();
+  auto watch_a = watch({kA});
+  EXPECT_TRUE(hub_.take(*watch_a, 0).stall.ok());
+  hub_.stalled(absl::UnavailableError("connection refused"));
+  EXPECT_EQ(hub_.take(*watch_a, 0).stall.message(), "connection refused");
+  advance();
+  EXPECT_TRUE(hub_.take(*watch_a, 0).stall.ok());
+}
+
 TEST_F(HubTest, it_wakes_once_until_something_is_taken) {
   begin();
   auto a = watch({kA});

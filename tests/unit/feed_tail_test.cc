@@ -146,8 +146,8 @@ Move move_of(domain::Version version, domain::Xid xid) {
 
 class TailTest : public ::testing::Test {
  protected:
-  void start() {
-    tail_.emplace(Tail::Options{.interval = milliseconds(1), .idle_interval = milliseconds(1)},
+  void start(std::chrono::nanoseconds idle_interval = milliseconds(1)) {
+    tail_.emplace(Tail::Options{.interval = milliseconds(1), .idle_interval = idle_interval},
                   source_, view_, std::vector<Listener*>{&told_}, attention_, clock_,
                   database_clock_, told_);
   }
@@ -226,6 +226,24 @@ TEST_F(TailTest, another_incarnation_voids_everything_and_begins_anew) {
   EXPECT_EQ(standing(2, 31, 8), Standing::kCurrent);
 }
 
+TEST_F(TailTest, what_is_too_much_to_be_read_is_begun_anew_from_a_younger_heartbeat) {
+  begins_at_heartbeat_10();
+  source_.says({.poll = poll_of(1000, "60:60:")});
+  start();
+  ASSERT_TRUE(eventually([&] { return told_.through() == at(1000); }));
+  EXPECT_EQ(standing(3, 15), Standing::kCurrent);
+  source_.begins_with(Beginning{7, 30, *Snapshot::parse("80:80:")});
+  source_.says({.status = absl::OutOfRangeError("too much")});
+  source_.says({.poll = poll_of(2000, "90:90:", 7, 31), .moves = {move_of(4, 85)}});
+  ASSERT_TRUE(eventually([&] { return told_.through() == at(2000); }));
+  EXPECT_EQ(told_.polls(TailObserver::Outcome::kFailed), 0);
+  EXPECT_THAT(told_.events(), ElementsAre("began", "began", "A4 before 0"));
+  // Whoever saw no more than heartbeat 29 may have missed what was left out.
+  EXPECT_EQ(standing(4, 29), Standing::kOwnDate);
+  EXPECT_EQ(standing(4, 30), Standing::kCurrent);
+  EXPECT_EQ(standing(3, 30), Standing::kSuperseded);
+}
+
 TEST_F(TailTest, until_it_can_begin_nothing_is_current) {
   start();
   ASSERT_TRUE(eventually([&] { return told_.polls(TailObserver::Outcome::kFailed) > 2; }));
@@ -234,6 +252,24 @@ TEST_F(TailTest, until_it_can_begin_nothing_is_current) {
   begins_at_heartbeat_10();
   ASSERT_TRUE(eventually([&] { return told_.through() == at(1000); }));
   EXPECT_EQ(standing(3, 15), Standing::kCurrent);
+}
+
+// Its clock stands still, so that what has made it busy keeps it so.
+TEST_F(TailTest, it_rests_while_nobody_reads_and_a_read_wakes_it) {
+  begins_at_heartbeat_10();
+  source_.says({.poll = poll_of(1000, "60:60:")});
+  start(std::chrono::hours(1));
+  ASSERT_TRUE(eventually([&] { return told_.through() == at(1000); }));
+  EXPECT_EQ(source_.asked().size(), 1u);
+  attention_.note();
+  EXPECT_TRUE(eventually([&] { return source_.asked().size() > 10; }));
+}
+
+TEST_F(TailTest, while_something_moves_it_does_not_rest) {
+  begins_at_heartbeat_10();
+  source_.says({.poll = poll_of(1000, "60:60:"), .moves = {move_of(3, 55)}});
+  start(std::chrono::hours(1));
+  EXPECT_TRUE(eventually([&] { return source_.asked().size() > 10; }));
 }
 
 TEST(Attention, a_note_wakes_the_one_that_rests_and_is_taken_once) {

@@ -113,6 +113,61 @@ TEST_F(FlightsTest, what_is_waiting_goes_together_up_to_the_largest_batch) {
   EXPECT_EQ(c->done, 1);
 }
 
+// Where reads may wait for longer than they are to.
+class BusyFlightsTest : public FlightsTest {
+ protected:
+  std::unique_ptr<Asked> ask_busy(std::vector<Key> keys) {
+    auto asked = std::make_unique<Asked>(std::move(keys));
+    busy_.read(asked->keys, asked->answers, {}, [asked = asked.get()](const std::string& detail) {
+      ++asked->done;
+      asked->detail = detail;
+    });
+    return asked;
+  }
+
+  Flights busy_{layer_,
+                clock_,
+                timers_,
+                {.max_flights = 1,
+                 .max_batch = 2,
+                 .timeout = std::chrono::seconds(10),
+                 .target_wait = milliseconds(10)}};
+};
+
+TEST_F(BusyFlightsTest, while_all_wait_for_too_long_only_the_next_flight_may_be_waited_for) {
+  layer_.hold();
+  const auto under_way = ask_busy({kA});
+  const auto first = ask_busy({kA});
+  clock_.advance(milliseconds(100));  // in which the one under way did not wait
+  const auto second = ask_busy({kB});
+  EXPECT_EQ(second->done, 0);
+  clock_.advance(milliseconds(100));
+  const auto refused = ask_busy({kC, kA});
+  EXPECT_EQ(busy_.waiting_limit(), 2U);
+  ASSERT_EQ(refused->done, 1);
+  EXPECT_EQ(refused->answers[0].outcome, Outcome::kRefused);
+  EXPECT_EQ(refused->answers[1].outcome, Outcome::kRefused);
+  EXPECT_EQ(refused->detail, "not asked, too many reads wait for primary");
+  EXPECT_EQ(busy_.waiting(), 2);
+  const auto joined = ask_busy({kB, kA});  // others wait for these
+  EXPECT_EQ(joined->done, 0);
+
+  layer_.release();
+  layer_.release();
+  EXPECT_EQ(second->done, 1);
+  EXPECT_EQ(joined->done, 1);
+  // Nobody waits any more.
+  clock_.advance(milliseconds(100));
+  const auto later = ask_busy({kC});
+  layer_.release();
+  clock_.advance(milliseconds(100));
+  const auto last = ask_busy({kC});
+  layer_.release();
+  EXPECT_EQ(later->answers[0].outcome, Outcome::kMiss);
+  EXPECT_EQ(last->answers[0].outcome, Outcome::kMiss);
+  EXPECT_GT(busy_.waiting_limit(), 2U);
+}
+
 TEST_F(FlightsTest, a_read_larger_than_a_batch_is_answered_when_all_of_it_is) {
   layer_.hold();
   layer_.says(kC, reading_of(3));

@@ -33,6 +33,7 @@ class HeldCatalogue final : public Catalogue {
   void levels(LevelQuery, const ReadContext&, PageDone<LevelPage>) override {}
   void movements(MovementQuery, const ReadContext&, PageDone<MovementPage>) override {}
   void past(PastQuery, const ReadContext&, PageDone<PastPage>) override {}
+  void reservations(ReservationQuery, const ReadContext&, PageDone<ReservationPage>) override {}
   void locations(LocationQuery query, const ReadContext&, PageDone<LocationPage> done) override {
     ++asked;
     after = query.after;

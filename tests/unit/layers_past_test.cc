@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "stock/layers/catalogue_path.h"
+#include "support/fake_layer.h"
 #include "support/manual_clock.h"
 
 namespace stock::layers {
@@ -28,8 +29,13 @@ class SayingCatalogue final : public Catalogue {
   void levels(LevelQuery, const ReadContext&, PageDone<LevelPage>) override {}
   void movements(MovementQuery, const ReadContext&, PageDone<MovementPage>) override {}
   void locations(LocationQuery, const ReadContext&, PageDone<LocationPage>) override {}
-  void past(PastQuery, const ReadContext&, PageDone<PastPage> done) override { done(says); }
+  void reservations(ReservationQuery, const ReadContext&, PageDone<ReservationPage>) override {}
+  void past(PastQuery, const ReadContext&, PageDone<PastPage> done) override {
+    ++asked;
+    done(says);
+  }
 
+  int asked = 0;
   absl::StatusOr<PastPage> says = absl::UnavailableError("down");
 
  private:
@@ -92,6 +98,32 @@ TEST_F(PastTest, a_replica_answers_for_versions_that_it_has) {
   replica_.says = page(kNow - seconds(2), false);
   primary_.says = page(kNow, true);
   EXPECT_EQ(version(), "primary");
+}
+
+TEST_F(PastTest, a_database_that_keeps_failing_is_left_alone_as_its_reads_by_key_are) {
+  support::FakeLayer by_key("replica");
+  Breaker breaker(by_key, clock_, {.failures = 2, .open_for = seconds(1)});
+  const CataloguePath path({{.database = &replica_, .breaker = &breaker}, {.database = &primary_}},
+                           clock_, database_clock_, identity_);
+  primary_.says = page(kNow, true);
+  std::vector<domain::Visit> trail;
+  const auto ask_path = [&] {
+    path.past({.keys = {{"a", "b"}}, .at = kNow}, {}, [&](const Listing<PastPage>& listing) {
+      EXPECT_EQ(listing.layer, "primary");
+      trail = listing.trail;
+    });
+  };
+  for (int i = 0; i < 3; ++i) ask_path();
+  EXPECT_EQ(replica_.asked, 2);
+  ASSERT_EQ(trail.size(), 2U);
+  EXPECT_EQ(trail[0].count(domain::Outcome::kBreakerOpen), 1);
+  EXPECT_EQ(trail[0].detail, "not asked, it failed 2 times in a row: down");
+  // One state for both: what works by list is asked by key again, and the other way round.
+  clock_.advance(seconds(1));
+  replica_.says = page(kNow - seconds(2), true);
+  ask_path();
+  EXPECT_EQ(replica_.asked, 3);
+  EXPECT_TRUE(breaker.closed());
 }
 
 TEST_F(PastTest, what_the_primary_says_is_final) {

@@ -17,6 +17,7 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 constexpr domain::Incarnation kIncarnation = 7;
@@ -30,10 +31,16 @@ class Counted final : public ReadObserver {
       keys[{stage, static_cast<Outcome>(i)}] += visit.keys[i];
     }
   }
-  void answered(std::size_t stage, microseconds) override { ++answers[stage]; }
-  void judged(std::size_t stage, Judgement judgement) override { ++judgements[{stage, judgement}]; }
+  void answered(std::size_t stage, microseconds age, std::int64_t levels) override {
+    answers[stage] += static_cast<int>(levels);
+    ages.emplace_back(age, levels);
+  }
+  void judged(std::size_t stage, Judgement judgement, std::int64_t copies) override {
+    judgements[{stage, judgement}] += static_cast<int>(copies);
+  }
   std::map<std::pair<std::size_t, Outcome>, int> keys;
   std::map<std::size_t, int> answers;
+  std::vector<std::pair<microseconds, std::int64_t>> ages;  // as they were told
   std::map<std::pair<std::size_t, Judgement>, int> judgements;
 };
 
@@ -114,6 +121,26 @@ TEST_F(ReadPathTest, the_nearest_layer_that_meets_the_bound_answers) {
   EXPECT_EQ(counted_.answers[0], 1);
 }
 
+TEST_F(ReadPathTest, every_level_of_a_read_is_counted_with_its_own_age_and_layer) {
+  const Key c{"C", "main"};
+  const Key d{"D", "main"};
+  memory_.says(kA, reading(1, milliseconds(10)));
+  memory_.says(kB, reading(2, milliseconds(10)));
+  memory_.says(c, reading(3, milliseconds(20)));
+  redis_.says(d, reading(4, milliseconds(20)));
+  TestRead read;
+  ask(read, {kA, kB, c, d}, {.max_age = seconds(1)});
+  ASSERT_TRUE(read.status.ok()) << read.status;
+  EXPECT_EQ(counted_.answers, (std::map<std::size_t, int>{{0, 3}, {1, 1}}));
+  EXPECT_THAT(counted_.ages, ElementsAre(Pair(milliseconds(10), 2), Pair(milliseconds(20), 1),
+                                         Pair(milliseconds(20), 1)));
+  EXPECT_EQ((counted_.judgements[{0, Judgement::kOwnStamp}]), 3);
+  EXPECT_EQ((counted_.judgements[{1, Judgement::kOwnStamp}]), 1);
+  ASSERT_EQ(read.ages.size(), 4U);
+  EXPECT_EQ(read.ages[0].age, milliseconds(10));
+  EXPECT_EQ(read.ages[3].age, milliseconds(20));
+}
+
 TEST_F(ReadPathTest, a_copy_that_is_too_old_is_read_past_and_the_trail_says_so) {
   memory_.says(kA, reading(1, seconds(9)));
   redis_.says(kA, reading(2, seconds(6)));
@@ -135,6 +162,21 @@ TEST_F(ReadPathTest, uncertainty_counts_against_the_bound) {
   read.requirement = {.max_age = seconds(5)};
   path.start(read);
   EXPECT_TRUE(absl::IsUnavailable(read.status));
+}
+
+TEST_F(ReadPathTest, what_only_a_layer_that_is_too_busy_could_answer_is_to_be_tried_again) {
+  memory_.says(kA, reading(1, seconds(9)));
+  primary_.fails(Outcome::kRefused, "too many reads wait");
+  TestRead stale;
+  ask(stale, {kA}, {.max_age = seconds(5)});
+  EXPECT_TRUE(absl::IsResourceExhausted(stale.status)) << stale.status;
+  EXPECT_THAT(outcomes(stale), ElementsAre("memory too_old", "redis miss", "primary refused"));
+  TestRead missing;
+  ask(missing, {kA, kB}, {.max_age = seconds(5)});
+  EXPECT_TRUE(absl::IsResourceExhausted(missing.status)) << missing.status;
+  TestRead known;
+  ask(known, {kA}, {.max_age = seconds(5), .allow_stale = true});
+  EXPECT_TRUE(known.status.ok()) << known.status;
 }
 
 TEST_F(ReadPathTest, a_fully_consistent_read_asks_the_primary_alone) {
@@ -384,6 +426,23 @@ TEST_F(FedReadPathTest, what_the_watermark_does_not_show_is_asked_of_the_ledger)
   ASSERT_TRUE(read.status.ok()) << read.status;
   EXPECT_EQ(read.readings[0].version, 4);
   EXPECT_THAT(outcomes(read), ElementsAre("memory miss", "redis too_old", "primary hit"));
+}
+
+// The interleaving: redis says version 3, dated by a watermark that does not show the write; then
+// the next layer's statement shows it, and its date, that of a heartbeat, is from before the
+// watermark.
+TEST_F(FedReadPathTest, what_shows_the_write_is_the_answer_also_where_others_have_later_dates) {
+  redis_.says(kA, copy(3, seconds(300), 150));
+  primary_.says(kA, reading(4, milliseconds(90)),
+                std::make_shared<const domain::Snapshot>(*domain::Snapshot::parse("120:120:")));
+  TestRead read;
+  ask(read, {.at_least = domain::Transaction{kIncarnation, 105}});
+  ASSERT_TRUE(read.status.ok()) << read.status;
+  EXPECT_EQ(read.readings[0].version, 4);
+  EXPECT_EQ(read.readings[0].layer, "primary");
+  EXPECT_EQ(read.readings[0].true_through, kStart - milliseconds(90));
+  EXPECT_THAT(outcomes(read), ElementsAre("memory miss", "redis too_old", "primary hit"));
+  EXPECT_EQ(memory_.offered(kA)->version, 4);
 }
 
 // The feed may catch up between the layer's judging and ours: what it had dated before that is not

@@ -68,6 +68,74 @@ TEST(MemoryLayer, answers_what_it_was_offered_and_misses_the_rest) {
   EXPECT_EQ(memory.name(), "memory");
 }
 
+// All that the ledger said; by which instant of this machine it was true then means nothing later.
+TEST(MemoryLayer, a_copy_says_all_that_the_reading_said) {
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
+  const Reading told{.exists = true,
+                     .version = domain::Version{1} << 61,
+                     .counts = {.on_hand = domain::kMaxCount,
+                                .reserved = 2,
+                                .committed = 3,
+                                .safety_stock = 4,
+                                .backorder_limit = 5},
+                     .earliest_expiry = DatabaseTime(microseconds(6)),
+                     .as_of = DatabaseTime(microseconds(7)),
+                     .true_through = DatabaseTime(microseconds(8)),
+                     .incarnation = UINT64_MAX,
+                     .heartbeat = 9,
+                     .confirmed_at = domain::LocalTime(microseconds(10)),
+                     .confirmed_within = microseconds(11),
+                     .layer = "primary"};
+  offer(memory, key_of(1), told);
+  const Reading answered = ask(memory, {key_of(1)})[0].reading;
+  EXPECT_TRUE(answered.exists);
+  EXPECT_EQ(answered.version, told.version);
+  EXPECT_EQ(answered.counts, told.counts);
+  EXPECT_EQ(answered.earliest_expiry, told.earliest_expiry);
+  EXPECT_EQ(answered.as_of, told.as_of);
+  EXPECT_EQ(answered.true_through, told.true_through);
+  EXPECT_EQ(answered.incarnation, told.incarnation);
+  EXPECT_EQ(answered.heartbeat, told.heartbeat);
+  EXPECT_EQ(answered.confirmed_at, domain::LocalTime());
+}
+
+TEST(MemoryLayer, answers_and_moves_of_many_keys_are_each_key_s_own) {
+  MemoryLayer memory({.capacity = 1000}, kNoFeed);
+  std::vector<Key> keys;
+  std::vector<feed::Move> moves;
+  for (int n = 0; n < 100; ++n) {
+    keys.push_back(key_of(n));
+    if (n % 3 != 0) offer(memory, keys.back(), reading_of(n));
+    moves.push_back({.key = keys.back(), .version = n % 2 == 0 ? 1000 + n : 1, .exists = true});
+  }
+  memory.moved(moves);
+  const std::vector<Answer> answers = ask(memory, keys);
+  for (int n = 0; n < 100; ++n) {
+    SCOPED_TRACE(n);
+    ASSERT_EQ(answers[n].outcome, n % 3 == 0 ? Outcome::kMiss : Outcome::kHit);
+    const int newest = n % 2 == 0 ? 1000 + n : n;
+    EXPECT_EQ(answers[n].reading.version, n % 3 == 0 ? 0 : newest);
+  }
+}
+
+// Of a move it takes over all that belongs to the version.
+TEST(MemoryLayer, a_copy_that_moves_says_what_the_move_says) {
+  MemoryLayer memory({.capacity = 10}, kNoFeed);
+  offer(memory, key_of(1), reading_of(5));
+  const feed::Move move{.key = key_of(1),
+                        .version = 6,
+                        .exists = true,
+                        .counts = {.on_hand = 60, .reserved = 2},
+                        .earliest_expiry = DatabaseTime(microseconds(900)),
+                        .as_of = DatabaseTime(microseconds(7))};
+  memory.moved({&move, 1});
+  const Reading reading = ask(memory, {key_of(1)})[0].reading;
+  EXPECT_EQ(reading.version, 6);
+  EXPECT_EQ(reading.counts, move.counts);
+  EXPECT_EQ(reading.earliest_expiry, move.earliest_expiry);
+  EXPECT_EQ(reading.as_of, move.as_of);
+}
+
 TEST(MemoryLayer, keeps_the_same_sku_at_two_locations_apart) {
   MemoryLayer memory({.capacity = 10}, kNoFeed);
   const Key berlin{.sku = "A", .location = "berlin"};
@@ -163,9 +231,10 @@ TEST(MemoryLayer, threads_see_whole_copies_whose_versions_only_rise) {
     threads.emplace_back([&, t] {
       std::mt19937 random(t);
       for (int round = 0; round < kRounds; ++round) {
-        const Key key = key_of(static_cast<int>(random() % kKeys));
-        const Answer answer =
-            ask(round % 8 == 0 ? static_cast<layers::Layer&>(beside) : memory, {key})[0];
+        const int n = static_cast<int>(random() % kKeys);
+        const Key key = key_of(n);
+        const Answer answer = ask(round % 8 == 0 ? static_cast<layers::Layer&>(beside) : memory,
+                                  {key, key_of((n + 1) % kKeys)})[0];
         if (answer.found()) {
           ASSERT_EQ(answer.reading.counts.on_hand, answer.reading.version * 10);
         } else {

@@ -18,14 +18,13 @@ namespace stock::memory {
 namespace {
 
 using domain::Key;
-using domain::Reading;
 
 Key key_of(int n) { return {.sku = "SKU-" + std::to_string(n), .location = "berlin"}; }
 
-Reading reading_of(int n) {
-  Reading reading;
-  reading.version = n + 1;
-  return reading;
+Copy copy_of(int n) {
+  Copy copy;
+  copy.version = n + 1;
+  return copy;
 }
 
 // The algorithm once more, as slow and plain as the paper's pseudocode. The front is the head.
@@ -55,6 +54,15 @@ class NaiveSieve {
     }
     queue_.push_front({key, false});
     return evicted;
+  }
+  bool erase(int key) {
+    const auto it = find(key);
+    if (it == queue_.end()) return false;
+    if (hand_ == key) {
+      hand_ = it == queue_.begin() ? std::nullopt : std::optional(std::prev(it)->key);
+    }
+    queue_.erase(it);
+    return true;
   }
   [[nodiscard]] std::size_t size() const { return queue_.size(); }
 
@@ -100,7 +108,7 @@ bool visit_or_insert(Sieve& sieve, int n) {
   const Key key = key_of(n);
   const HashedKey hashed(key);
   if (sieve.visit(hashed) != nullptr) return true;
-  sieve.insert(hashed, reading_of(n));
+  sieve.insert(hashed, copy_of(n));
   return false;
 }
 
@@ -202,14 +210,19 @@ TEST(MemorySieve, does_as_the_naive_model_does) {
         ASSERT_EQ(sieve.peek(hashed) != nullptr, model.holds(n));
         continue;
       }
-      const Reading* found = sieve.visit(hashed);
+      if (random() % 8 == 0) {
+        ASSERT_EQ(sieve.erase(hashed), model.erase(n));
+        ASSERT_EQ(sieve.size(), model.size());
+        continue;
+      }
+      const Copy* found = sieve.visit(hashed);
       ASSERT_EQ(found != nullptr, model.visit(n));
       if (found != nullptr) {
         ASSERT_EQ(found->version, n + 1);
         continue;
       }
       const std::optional<int> evicted = model.insert(n);
-      ASSERT_EQ(sieve.insert(hashed, reading_of(n)), evicted.has_value());
+      ASSERT_EQ(sieve.insert(hashed, copy_of(n)), evicted.has_value());
       if (evicted) {
         const Key gone = key_of(*evicted);
         ASSERT_EQ(sieve.peek(HashedKey(gone)), nullptr);

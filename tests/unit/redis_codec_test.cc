@@ -30,6 +30,7 @@ Reading some_reading() {
                      .committed = 30,
                      .safety_stock = 5,
                      .backorder_limit = domain::kMaxCount},
+          .earliest_expiry = DatabaseTime(microseconds(1'700'000'060'000'001)),
           .as_of = DatabaseTime(microseconds(1'700'000'000'000'001)),
           .true_through = DatabaseTime(microseconds(1'700'000'000'999'999)),
           .incarnation = kIncarnation,
@@ -39,7 +40,8 @@ Reading some_reading() {
 
 bool same(const Reading& a, const Reading& b) {
   return a.exists == b.exists && a.version == b.version && a.counts == b.counts &&
-         a.as_of == b.as_of && a.true_through == b.true_through && a.incarnation == b.incarnation &&
+         a.earliest_expiry == b.earliest_expiry && a.as_of == b.as_of &&
+         a.true_through == b.true_through && a.incarnation == b.incarnation &&
          a.heartbeat == b.heartbeat;
 }
 
@@ -100,6 +102,7 @@ TEST(RedisCodec, gives_back_random_readings) {
                    .committed = count(),
                    .safety_stock = count(),
                    .backorder_limit = count()},
+        .earliest_expiry = DatabaseTime(microseconds(static_cast<std::int64_t>(random() >> 1))),
         .as_of = DatabaseTime(microseconds(static_cast<std::int64_t>(random()))),
         .true_through = DatabaseTime(microseconds(static_cast<std::int64_t>(random()))),
         .incarnation = random(),
@@ -119,27 +122,30 @@ TEST(RedisCodec, the_layout_is_the_documented_one) {
        .version = 1,
        .counts =
            {.on_hand = 2, .reserved = 3, .committed = 4, .safety_stock = 5, .backorder_limit = 6},
+       .earliest_expiry = DatabaseTime(microseconds(0x0403)),
        .as_of = DatabaseTime(microseconds(0x0102)),
        .true_through = DatabaseTime(microseconds(-1)),
        .incarnation = 0x1122334455667788,
        .heartbeat = 7,
        .layer = {}});
   const auto number = [](char low) { return std::string{low} + std::string(7, '\0'); };
-  const std::string expected = std::string("SWL1\x01") + number(1) +
+  const std::string expected = std::string("SWL2\x01") + number(1) +
                                std::string("\x02\x01\0\0\0\0\0\0", 8) + std::string(8, '\xff') +
                                std::string("\x88\x77\x66\x55\x44\x33\x22\x11") + number(7) +
-                               number(2) + number(3) + number(4) + number(5) + number(6);
-  EXPECT_EQ(value.substr(0, 85), expected);
+                               number(2) + number(3) + number(4) + number(5) + number(6) +
+                               std::string("\x03\x04\0\0\0\0\0\0", 8);
+  EXPECT_EQ(value.substr(0, 93), expected);
   // FNV-1a of "\x01ls" and the above, computed elsewhere.
-  EXPECT_EQ(value.substr(85), std::string("\x9e\x09\xad\xe3\x5f\x54\x3f\x93"));
+  EXPECT_EQ(value.substr(93), std::string("\x42\xbe\xa6\x97\x19\x82\xc7\x98"));
 }
 
 TEST(RedisCodec, says_why_a_value_was_refused) {
   const std::string value = encode_value(kKey, some_reading());
   EXPECT_EQ(why_refused(kKey, "twelve bytes"), "12 bytes without our header");
   EXPECT_EQ(why_refused(kKey, ""), "0 bytes without our header");
-  EXPECT_EQ(why_refused(kKey, value.substr(0, 50)), "50 bytes instead of 93");
-  EXPECT_EQ(why_refused(kKey, value + '\0'), "94 bytes instead of 93");
+  EXPECT_EQ(why_refused(kKey, "SWL1" + value.substr(4)), "101 bytes without our header");
+  EXPECT_EQ(why_refused(kKey, value.substr(0, 50)), "50 bytes instead of 101");
+  EXPECT_EQ(why_refused(kKey, value + '\0'), "102 bytes instead of 101");
   EXPECT_THAT(why_refused({.sku = kKey.sku, .location = "paris"}, value), HasSubstr("checksum"));
 
   const auto with = [](auto change) {
@@ -154,6 +160,15 @@ TEST(RedisCodec, says_why_a_value_was_refused) {
   EXPECT_EQ(with([](Reading& r) { r.counts.on_hand = -1; }), "a count out of range");
   EXPECT_EQ(with([](Reading& r) { r.counts.reserved = domain::kMaxCount + 1; }),
             "a count out of range");
+  EXPECT_EQ(with([](Reading& r) { r.earliest_expiry = DatabaseTime(microseconds(-1)); }),
+            "a hold that ends before all time");
+  EXPECT_EQ(with([](Reading& r) {
+              r = {.exists = false,
+                   .version = 1,
+                   .earliest_expiry = r.earliest_expiry,
+                   .incarnation = kIncarnation};
+            }),
+            "a hold of no level");
   EXPECT_EQ(with([](Reading& r) { r.heartbeat = -1; }), "a negative heartbeat");
 }
 
@@ -195,7 +210,7 @@ TEST(RedisCodec, refuses_random_changes_and_random_bytes) {
     ASSERT_NE(why_refused(kKey, changed), "accepted");
   }
   for (int i = 0; i < 100'000; ++i) {
-    std::string noise = i % 2 == 0 ? "SWL1" : "";
+    std::string noise = i % 2 == 0 ? "SWL2" : "";
     const std::size_t length = i % 4 < 2 ? kValueBytes : random() % 200;
     while (noise.size() < length) noise += static_cast<char>(random());
     ASSERT_NE(why_refused(kKey, noise), "accepted");

@@ -48,7 +48,9 @@ TEST(ErrorsTest, each_refusal_has_the_code_that_the_api_promises) {
       {Reason::kCompareFailed, {grpc::StatusCode::ABORTED, "COMPARE_FAILED"}},
       {Reason::kLocationNotFound, {grpc::StatusCode::NOT_FOUND, "LOCATION_NOT_FOUND"}},
       {Reason::kRequestIdReused, {grpc::StatusCode::INVALID_ARGUMENT, "REQUEST_ID_REUSED"}},
+      {Reason::kLedgerUnfit, {grpc::StatusCode::FAILED_PRECONDITION, "LEDGER_UNFIT"}},
       {Reason::kUnavailable, {grpc::StatusCode::UNAVAILABLE, "BACKEND_UNAVAILABLE"}},
+      {Reason::kOverloaded, {grpc::StatusCode::RESOURCE_EXHAUSTED, "BACKEND_BUSY"}},
   };
   for (const auto& [reason, expected] : promised) {
     const grpc::Status status = to_status(refused({.reason = reason, .message = "m"}));

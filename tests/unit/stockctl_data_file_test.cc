@@ -64,6 +64,18 @@ TEST_F(StockctlDataFile, sales_are_ordered_by_time_and_within_it_as_in_the_file)
   EXPECT_TRUE(bad_.empty());
 }
 
+TEST_F(StockctlDataFile, lines_of_one_invoice_stand_together_and_what_comes_back_first) {
+  const auto file =
+      read(write("sales.csv", std::string(kSalesHeader) + "1,A,,1,2026-11-16 10:00:00,LON\n"
+                                                          "2,A,,1,2026-11-16 10:00:00,LON\n"
+                                                          "1,B,,2,2026-11-16 10:01:00,LON\n"
+                                                          "1,C,,-2,2026-11-16 10:01:00,LON\n"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::vector<std::int64_t> lines;
+  for (const SalesLine& line : std::get<Sales>(file->content).lines) lines.push_back(line.line);
+  EXPECT_EQ(lines, (std::vector<std::int64_t>{5, 2, 4, 3}));
+}
+
 TEST_F(StockctlDataFile, without_a_location_column_everything_is_at_the_default) {
   const auto file = read(write("s.csv",
                                "InvoiceNo,StockCode,Quantity,InvoiceDate\n"

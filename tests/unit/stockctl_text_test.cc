@@ -90,7 +90,8 @@ TEST(StockctlParse, counts_are_whole_and_bounded) {
 TEST(StockctlParse, durations_need_a_unit_and_are_more_than_nothing) {
   EXPECT_EQ(parse_duration("250ms"), 250ms);
   EXPECT_EQ(parse_duration("1m30s"), 90s);
-  for (const char* text : {"", "5", "0s", "-1s", "inf", "1 s"}) {
+  EXPECT_EQ(parse_duration("90d"), std::chrono::days(90));
+  for (const char* text : {"", "5", "0s", "-1s", "inf", "1 s", "0d", "-1d", "d", "1dd", "4000d"}) {
     EXPECT_FALSE(parse_duration(text).has_value()) << text;
   }
 }

@@ -69,6 +69,33 @@ TEST(StockctlLevelView, says_the_count_the_layer_the_age_and_the_trail_at_a_glan
             "  instance     stockd-1\n");
 }
 
+// Of a level whose answer was given at 02:07:10.680.
+std::string holds_text(const std::string& level) {
+  const std::string text =
+      level_text(R"pb(level { key { sku: "X" location: "LON" }
+                              exists: true
+                              counts { on_hand: 5 reserved: 3 available: 2 }
+                              version: 3
+                              provenance {
+                                layer: LAYER_PRIMARY
+                                true_through { seconds: 1795486029 nanos: 480000000 }
+                                age { seconds: 1 nanos: 200000000 }
+                              })pb" +
+                 level + "}");
+  const auto begin = text.find("  holds ");
+  return begin == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
+}
+
+TEST(StockctlLevelView, says_when_the_first_hold_may_end) {
+  EXPECT_EQ(holds_text("earliest_expire_time { seconds: 1795486624 nanos: 680001000 }"),
+            "  holds        none ends before 2026-11-24 02:17:04.680 UTC, in 9 min 54 s");
+  EXPECT_EQ(holds_text("earliest_expire_time { seconds: 1795486029 nanos: 680000000 }"),
+            "  holds        none ended before 2026-11-24 02:07:09.680 UTC, 1.0 s ago");
+  EXPECT_EQ(holds_text(""), "  holds        when the first of them ends is not known");
+  EXPECT_EQ(holds_text("earliest_expire_time { seconds: 1795572029 nanos: 1000000 }"),
+            "  holds        none ends before 2026-11-25 02:00:29.001 UTC, in 23 h 53 min");
+}
+
 TEST(StockctlLevelView, a_version_that_was_just_becoming_true_is_named_so) {
   const std::string text = level_text(R"pb(
     level {

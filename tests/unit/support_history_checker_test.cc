@@ -9,150 +9,16 @@
 #include <vector>
 
 #include "support/clock_bounds.h"
-#include "support/history_checker.h"
+#include "unit/forged_world.h"
 
 namespace stock::support {
 namespace {
 
-using domain::Counts;
-using domain::DatabaseTime;
-using domain::Key;
-using domain::LocalTime;
-using domain::Version;
-using std::chrono::microseconds;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-// The database's clock reads this when the local one reads 0.
-constexpr microseconds kEpoch(1'700'000'000'000'000);
-// Between the commit of a movement, its visibility, the leader's proof, and the answer to the
-// writer.
-constexpr microseconds kFlush(20);
-constexpr microseconds kProof(300);
-constexpr microseconds kAnswer(100);
-constexpr microseconds kRoundTrip(200);
-
-LocalTime local(microseconds at) { return LocalTime(at); }
-DatabaseTime database(microseconds at) { return DatabaseTime(kEpoch + at); }
-
-std::string request_id(std::size_t n) { return "request-" + std::to_string(n); }
-
-// A world in which everything is true. `now` is in microseconds of either clock.
-class World {
- public:
-  World() { sample(); }
-
-  // A write of client `client`, which takes effect in the middle of it.
-  WriteOp& write(const Key& key, std::int64_t delta, int client = 0) {
-    WriteOp op{.client = client,
-               .from = "forge",
-               .sent = local(now_),
-               .request = request_id(++requests_),
-               .fate = Fate::kAcknowledged};
-    now_ += microseconds(50);
-    const LedgerMovement& made = move(key, delta, op.request);
-    now_ += kFlush + kAnswer;
-    op.received = local(now_);
-    op.deltas = {{key, delta}};
-    op.levels = {{key, made.version, made.counts}};
-    history.writes.push_back(op);
-    pass(microseconds(10));
-    return history.writes.back();
-  }
-
-  // The movement alone, as of now.
-  LedgerMovement& move(const Key& key, std::int64_t delta, const std::string& request = "") {
-    std::vector<LedgerMovement>& movements = era.ledger.movements[key];
-    const std::int64_t before = movements.empty() ? 0 : movements.back().counts.on_hand;
-    movements.push_back({.version = static_cast<Version>(movements.size() + 1),
-                         .exists = true,
-                         .counts = {.on_hand = before + delta},
-                         .on_hand_delta = delta,
-                         .committed_at = database(now_),
-                         .seen_by = database(now_ + kProof),
-                         .xid = ++xids_,
-                         .request = request});
-    if (!request.empty()) era.ledger.requests[request] = {{key, movements.back().version}};
-    return movements.back();
-  }
-
-  // What is true of the key as of `at`, as `layer` would say it now.
-  [[nodiscard]] Statement truth(const Key& key, microseconds at,
-                                const std::string& layer = "memory") const {
-    Statement said{.key = key, .true_through = database(at), .age = now_ - at, .layer = layer};
-    const auto it = era.ledger.movements.find(key);
-    if (it == era.ledger.movements.end()) return said;
-    for (const LedgerMovement& movement : it->second) {
-      if (movement.committed_at + kFlush > database(at)) break;
-      said.exists = movement.exists;
-      said.version = movement.version;
-      said.counts = movement.counts;
-      said.as_of = movement.committed_at;
-    }
-    return said;
-  }
-
-  // A read of what was true `old` before its answer; in the middle of it.
-  ReadOp& read(const std::vector<Key>& keys, microseconds old, Asked asked = Asked::kBounded,
-               int client = 0, const std::string& layer = "memory") {
-    ReadOp op{.client = client, .from = "forge", .sent = local(now_), .asked = asked};
-    op.bound = std::chrono::seconds(5);
-    op.uncertainty = microseconds(40);
-    now_ += kRoundTrip / 2;
-    for (const Key& key : keys) op.levels.push_back(truth(key, now_ - old, layer));
-    op.age = old;
-    now_ += kRoundTrip / 2;
-    op.received = local(now_);
-    history.reads.push_back(op);
-    pass(microseconds(10));
-    return history.reads.back();
-  }
-  ReadOp& consistent_read(const Key& key, int client = 0) {
-    return read({key}, microseconds(0), Asked::kFullyConsistent, client, "primary");
-  }
-  ReadOp& token_read(const std::vector<Key>& keys, const std::string& request, microseconds old,
-                     int client = 0) {
-    ReadOp& op = read(keys, old, Asked::kAtLeast, client);
-    op.token_of = request;
-    return op;
-  }
-
-  void pass(microseconds time) {
-    now_ += time;
-    if (now_ >= sampled_ + microseconds(500)) sample();
-  }
-  [[nodiscard]] microseconds now() const { return now_; }
-
-  [[nodiscard]] Verdict verdict() const { return check_history(history, {era}); }
-
-  History history;
-  Era era;
-
- private:
-  void sample() {
-    sampled_ = now_;
-    history.clock.push_back(
-        {local(now_), database(now_ + microseconds(15)), local(now_ + microseconds(30))});
-  }
-
-  microseconds now_{1'000'000};
-  microseconds sampled_{0};
-  std::size_t requests_ = 0;
-  std::uint64_t xids_ = 100;
-};
-
-std::vector<OffenceKind> kinds(const Verdict& verdict) {
-  std::vector<OffenceKind> kinds;
-  for (const Offence& offence : verdict.offences) kinds.push_back(offence.kind);
-  return kinds;
-}
-
-const Key kLamp{"lamp", "main"};
-const Key kVase{"vase", "main"};
-constexpr microseconds kLong(50'000);
 
 class HistoryCheckerTest : public ::testing::Test {
  protected:
@@ -337,16 +203,58 @@ TEST_F(HistoryCheckerTest, a_consistent_read_that_is_older_than_its_request) {
 
 TEST_F(HistoryCheckerTest, a_past_instant_that_was_otherwise) {
   ReadOp& read = world_.read({kLamp}, kLong + microseconds(500), Asked::kReadTime);
-  read.read_time = read.levels[0].true_through;
   expect_nothing();
+  const auto say = [&](DatabaseTime instant) {
+    read.levels[0].age += read.read_time - instant;
+    read.age = read.levels[0].age;
+    read.read_time = read.levels[0].true_through = instant;
+  };
   // Between the commit and its proof either will do.
   const LedgerMovement& fifth = world_.era.ledger.movements[kLamp][4];
-  read.read_time = fifth.committed_at + microseconds(10);
+  say(fifth.committed_at + microseconds(10));
   expect_nothing();
-  read.read_time = *fifth.seen_by + microseconds(1);
+  say(*fifth.seen_by + microseconds(1));
   expect(OffenceKind::kWrongPast);
-  read.read_time = world_.era.ledger.movements[kLamp][3].committed_at - microseconds(1);
+  say(world_.era.ledger.movements[kLamp][3].committed_at - microseconds(1));
+  read.levels[0].in_transition = true;
   expect(OffenceKind::kWrongPast);
+}
+
+TEST_F(HistoryCheckerTest, a_past_answer_that_is_dated_otherwise_than_asked) {
+  ReadOp& read = world_.read({kLamp}, kLong + microseconds(500), Asked::kReadTime);
+  read.read_time -= microseconds(1);
+  expect(OffenceKind::kWrongPast);
+}
+
+TEST_F(HistoryCheckerTest, a_transition_that_is_kept_back) {
+  world_.move(kLamp, 10);
+  world_.pass(microseconds(200));
+  ReadOp& read = world_.read({kLamp}, microseconds(100), Asked::kReadTime);
+  ASSERT_EQ(read.levels[0].version, 6);
+  ASSERT_TRUE(read.levels[0].in_transition);
+  expect_nothing();
+  read.levels[0].in_transition = false;
+  expect(OffenceKind::kWrongTransition);
+}
+
+TEST_F(HistoryCheckerTest, a_version_that_is_seen_before_it_is_committed_or_after_now) {
+  ReadOp& read = world_.read({kLamp}, kLong + microseconds(500), Asked::kReadTime);
+  read.levels[0].seen_by = read.levels[0].as_of;
+  expect_nothing();
+  read.levels[0].seen_by = *read.levels[0].as_of - microseconds(1);
+  expect(OffenceKind::kWrongTransition);
+  read.levels[0].seen_by = database(world_.now() + microseconds(1000));
+  expect(OffenceKind::kWrongTransition);
+}
+
+TEST_F(HistoryCheckerTest, a_version_that_is_denied_and_had_been_seen) {
+  ReadOp& read = world_.read({}, microseconds(0), Asked::kVersion);
+  read.version_denied = true;
+  read.denied = kLamp;
+  read.version = 6;
+  expect_nothing();
+  read.version = 5;
+  expect(OffenceKind::kFalselyDenied);
 }
 
 TEST_F(HistoryCheckerTest, a_past_version_that_is_another_one) {
@@ -355,6 +263,123 @@ TEST_F(HistoryCheckerTest, a_past_version_that_is_another_one) {
   expect_nothing();
   read.version = 3;
   expect(OffenceKind::kWrongPast);
+}
+
+// ---- Sums
+
+// The lamp is in two places.
+class SumCheckerTest : public HistoryCheckerTest {
+ protected:
+  SumCheckerTest() {
+    world_.write(kLampNorth, 7);
+    world_.pass(kLong);
+  }
+
+  ReadOp& total(std::int64_t on_hand, microseconds old, Asked asked = Asked::kBounded) {
+    ReadOp& read = world_.read({}, old, asked);
+    read.totals = {{.sku = "lamp",
+                    .locations = {"main", "north"},
+                    .counts = {.on_hand = on_hand},
+                    .available = on_hand,
+                    .found = 2,
+                    .age = old}};
+    return read;
+  }
+  // 50 are in main, 7 in north.
+  ReadOp& cart(std::vector<CartLine> lines) {
+    ReadOp& read = world_.read({}, microseconds(0));
+    read.cart = std::move(lines);
+    read.cart_available = std::ranges::all_of(read.cart, [](auto& l) { return l.shortfall == 0; });
+    return read;
+  }
+  void expect_sum(OffenceKind kind) { expect(kind, "lamp"); }
+
+  const Key kLampNorth{"lamp", "north"};
+  const std::vector<std::string> kAnywhere{"main", "north"};
+};
+
+TEST_F(SumCheckerTest, a_total_that_no_levels_sum_up_to) {
+  ReadOp& read = total(57, microseconds(0));
+  expect_nothing();
+  read.totals[0].counts.on_hand = 56;
+  expect_sum(OffenceKind::kWrongTotal);
+}
+
+TEST_F(SumCheckerTest, a_total_of_levels_that_had_been_replaced) {
+  total(47, microseconds(0));
+  expect_sum(OffenceKind::kWrongTotal);
+  world_.history.reads.clear();
+  total(47, 2 * kLong + microseconds(1000));
+  expect_sum(OffenceKind::kWrongTotal);  // when there were 40 in main there was nothing in north
+  world_.history.reads.back().totals[0].mixed = true;
+  expect_nothing();
+}
+
+TEST_F(SumCheckerTest, a_total_with_what_is_available_or_found_miscounted) {
+  ReadOp& read = total(57, microseconds(0));
+  read.totals[0].available = 58;
+  expect_sum(OffenceKind::kWrongTotal);
+  read.totals[0].available = 57;
+  read.totals[0].found = 1;
+  expect_sum(OffenceKind::kWrongTotal);
+}
+
+TEST_F(SumCheckerTest, a_total_of_the_past) {
+  ReadOp& read = total(40, 2 * kLong + microseconds(1000), Asked::kReadTime);
+  read.totals[0].found = 1;
+  expect_nothing();
+  read.totals[0].counts.on_hand = read.totals[0].available = 50;
+  expect_sum(OffenceKind::kWrongTotal);
+}
+
+TEST_F(SumCheckerTest, a_total_that_misses_what_it_was_to_show) {
+  ReadOp& read = total(47, 2 * kLong + microseconds(1000), Asked::kAtLeast);
+  read.totals[0].mixed = true;
+  read.token_of = request_id(4);
+  expect_nothing();
+  read.token_of = request_id(5);
+  expect_sum(OffenceKind::kWrongTotal);
+  total(47, 2 * kLong + microseconds(1000), Asked::kFullyConsistent).totals[0].mixed = true;
+  EXPECT_THAT(kinds(world_.verdict()),
+              ElementsAre(OffenceKind::kWrongTotal, OffenceKind::kWrongTotal));
+}
+
+TEST_F(SumCheckerTest, a_total_that_is_older_than_asked_for_or_than_its_answer) {
+  ReadOp& read = total(57, microseconds(3000));
+  read.bound = microseconds(3039);
+  expect(OffenceKind::kBoundExceeded, "3000 us");
+  read.bound = microseconds(3040);
+  read.age = microseconds(2999);
+  expect(OffenceKind::kAgeTooSmall, "oldest part");
+}
+
+TEST_F(SumCheckerTest, carts_whose_lines_compete) {
+  cart({{"lamp", kAnywhere, 55, true, 57, 0}, {"lamp", {"north"}, 4, true, 2, 2}});
+  expect_nothing();
+  cart({{"lamp", {"north"}, 4, true, 7, 0}, {"lamp", {"north"}, 4, true, 7, 0}});
+  expect_sum(OffenceKind::kWrongAvailability);
+}
+
+TEST_F(SumCheckerTest, a_cart_that_is_promised_what_there_is_not) {
+  cart({{"lamp", {"main"}, 51, true, 51, 0}});
+  expect_sum(OffenceKind::kWrongAvailability);
+}
+
+TEST_F(SumCheckerTest, a_cart_that_is_refused_what_there_is) {
+  cart({{"lamp", {"main"}, 50, true, 49, 1}});
+  expect_sum(OffenceKind::kWrongAvailability);
+}
+
+TEST_F(SumCheckerTest, a_cart_that_is_called_available_and_lacks_something) {
+  cart({{"lamp", {"main"}, 51, true, 50, 1}}).cart_available = true;
+  expect(OffenceKind::kWrongAvailability, "the lines say otherwise");
+}
+
+TEST_F(SumCheckerTest, a_line_that_is_found_where_nothing_ever_was) {
+  cart({{"vase", {"main"}, 1, false, 0, 1}});
+  expect_nothing();
+  world_.history.reads.back().cart[0].found = true;
+  expect(OffenceKind::kWrongAvailability, "vase");
 }
 
 TEST_F(HistoryCheckerTest, a_lost_write) {
@@ -493,11 +518,9 @@ TEST(HistoryCheckerRandom, true_histories_have_no_offence) {
                              client);
           }
           break;
-        case 4: {
-          ReadOp& read = world.read({key}, old, Asked::kReadTime, client);
-          read.read_time = read.levels[0].true_through;
+        case 4:
+          world.read({key}, old, Asked::kReadTime, client);
           break;
-        }
         default:
           world.read(keys, old, Asked::kBounded, client);
       }

@@ -69,6 +69,20 @@ TEST(TelemetryMetrics, a_histogram_counts_bounds_inclusively_and_sums) {
   EXPECT_HAS(text, "h_sum{layer=\"memory\"} 4\n");
 }
 
+TEST(TelemetryMetrics, quantiles_of_a_histogram_lie_between_its_bounds) {
+  Histogram histogram({1, 2, 4});
+  EXPECT_EQ(histogram.quantile(0.5), std::nullopt);
+  for (const double value : {0.5, 1.5, 1.5, 3.0}) histogram.observe(value);
+  EXPECT_DOUBLE_EQ(*histogram.quantile(0.25), 1);
+  EXPECT_DOUBLE_EQ(*histogram.quantile(0.5), 1.5);
+  EXPECT_DOUBLE_EQ(*histogram.quantile(0.75), 2);
+  EXPECT_DOUBLE_EQ(*histogram.quantile(1), 4);
+  histogram.observe(100.0, 4);
+  EXPECT_DOUBLE_EQ(histogram.snapshot().sum, 406.5);
+  EXPECT_EQ(histogram.snapshot().buckets, (std::vector<std::uint64_t>{1, 2, 1, 4}));
+  EXPECT_DOUBLE_EQ(*histogram.quantile(0.9), 4);  // beyond what it can tell
+}
+
 TEST(TelemetryMetrics, help_and_label_values_may_hold_anything) {
   Metrics metrics;
   metrics.gauge("g", "One\nline \\ only.", {{"v", "a\"b\\c\nd"}});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
@@ -27,8 +28,10 @@ class Connections {
   explicit Connections(int limit) : limit_(limit) {}
 
   // Runs `job`, which serves one connection, on a thread: now, or when an older one has made room.
+  // Blocks while too many wait for that.
   void run(std::function<void()> job) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    fewer_.wait(lock, [this] { return std::ssize(waiting_) < limit_; });
     if (threads_ == limit_) {
       waiting_.push_back(std::move(job));
       make_room();
@@ -39,9 +42,10 @@ class Connections {
     std::thread([this, job = std::move(job)]() mutable { work(std::move(job)); }).detach();
   }
 
-  void opened(int socket) {
+  // `hurried` becomes true when it is to end soon, and is looked at until it is closing().
+  void opened(int socket, std::atomic<bool>& hurried) {
     const std::lock_guard lock(mutex_);
-    open_.push_back(socket);
+    open_.push_back({socket, &hurried});
     if (ending_) {
       hurry_oldest();
     }
@@ -51,7 +55,7 @@ class Connections {
   // To be called before the descriptor is closed, after which it may be another's.
   void closing(int socket) {
     const std::lock_guard lock(mutex_);
-    if (open_.remove(socket) == 0) {
+    if (open_.remove_if([&](const Open& open) { return open.socket == socket; }) == 0) {
       --hurried_;
     }
   }
@@ -66,6 +70,11 @@ class Connections {
   }
 
  private:
+  struct Open {
+    int socket;
+    std::atomic<bool>* hurried;
+  };
+
   // For each one that waits, one that is served is hurried.
   void make_room() {
     while (hurried_ < waiting_.size() && !open_.empty()) {
@@ -73,9 +82,10 @@ class Connections {
     }
   }
 
-  // Its thread can still read what has arrived, and answer that; then it reads the end.
+  // Its thread looks at that. A browser may have connected and not asked yet, and a page of which a
+  // file is missing stays as it is: so it is left a little time.
   void hurry_oldest() {
-    ::shutdown(open_.front(), SHUT_RD);
+    *open_.front().hurried = true;
     open_.pop_front();
     ++hurried_;
   }
@@ -88,6 +98,7 @@ class Connections {
       if (!waiting_.empty()) {
         job = std::move(waiting_.front());
         waiting_.pop_front();
+        fewer_.notify_one();
       } else if (--threads_ == 0) {
         // Still under the lock: whoever waits may destroy this as soon as it is released.
         idle_.notify_all();
@@ -98,8 +109,9 @@ class Connections {
   const int limit_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable idle_;
+  std::condition_variable fewer_;  // wait
   std::deque<std::function<void()>> waiting_;
-  std::list<int> open_;      // the oldest first, without those that are hurried
+  std::list<Open> open_;     // the oldest first, without those that are hurried
   std::size_t hurried_ = 0;  // and not closed yet
   int threads_ = 0;
   bool ending_ = false;
@@ -110,11 +122,16 @@ namespace {
 constexpr int kBacklog = 128;
 constexpr std::size_t kLargestRequest = 16 << 10;  // request line and headers
 constexpr std::size_t kLargestDrain = 64 << 10;
+// So long may a client that is hurried take to ask, and again to read its answer...
+constexpr std::chrono::milliseconds kGrace(250);
+// ...and so often is looked whether it is: nothing wakes who waits for a client to read.
+constexpr std::chrono::milliseconds kGlance(50);
 
 // httplib reads its requests byte by byte, so this buffers; every wait ends at the deadline.
 class DeadlineStream final : public httplib::Stream {
  public:
-  DeadlineStream(int socket, Clock::time_point deadline) : socket_(socket), deadline_(deadline) {}
+  DeadlineStream(int socket, Clock::time_point deadline, const std::atomic<bool>& hurried)
+      : socket_(socket), hurried_(hurried), deadline_(deadline) {}
 
   bool is_readable() const override { return begin_ < end_ || wait_for(POLLIN); }
   bool is_writable() const override { return wait_for(POLLOUT); }
@@ -162,22 +179,37 @@ class DeadlineStream final : public httplib::Stream {
   }
 
   bool wait_for(short event) const {
+    // How long the answer took to find is not the client's fault.
+    if (event == POLLOUT && !answering_) {
+      answering_ = true;
+      if (hurries_) {
+        deadline_ = std::max(deadline_, Clock::now() + kGrace);
+      }
+    }
     for (;;) {
-      const auto left =
-          std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-      if (left <= 0) {
+      const Clock::time_point now = Clock::now();
+      if (hurried_ && !hurries_) {
+        hurries_ = true;
+        deadline_ = std::min(deadline_, now + kGrace);
+      }
+      if (deadline_ <= now) {
         return false;
       }
+      const auto left = std::min(std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now),
+                                 std::chrono::milliseconds(kGlance));
       pollfd poll_fd{.fd = socket_, .events = event, .revents = 0};
-      const int ready = ::poll(&poll_fd, 1, static_cast<int>(left));
-      if (ready >= 0 || errno != EINTR) {
+      const int ready = ::poll(&poll_fd, 1, static_cast<int>(left.count()));
+      if (ready == 1 || (ready < 0 && errno != EINTR)) {
         return ready == 1;
       }
     }
   }
 
   const int socket_;
-  const Clock::time_point deadline_;
+  const std::atomic<bool>& hurried_;
+  mutable bool hurries_ = false;  // it has been noticed; and the deadline is an earlier one since
+  mutable bool answering_ = false;
+  mutable Clock::time_point deadline_;
   std::array<char, 4096> buffer_;
   std::size_t begin_ = 0;  // what of buffer_ is received but not read
   std::size_t end_ = 0;
@@ -227,8 +259,9 @@ BoundedHttpServer::~BoundedHttpServer() = default;
 void BoundedHttpServer::widen_backlog() { ::listen(svr_sock_, kBacklog); }
 
 bool BoundedHttpServer::process_and_close_socket(socket_t socket) {
-  connections_->opened(socket);
-  DeadlineStream stream(socket, Clock::now() + limits_.deadline);
+  std::atomic<bool> hurried = false;
+  connections_->opened(socket, hurried);
+  DeadlineStream stream(socket, Clock::now() + limits_.deadline, hurried);
   bool closed = false;
   const bool served = process_request(stream, /*close_connection=*/true, closed, nullptr);
   connections_->closing(socket);

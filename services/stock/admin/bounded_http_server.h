@@ -6,7 +6,9 @@
 // idle ones, or one that sends a byte now and then, block everybody else. Here
 //   - a connection lives until its deadline at most, and carries one request;
 //   - connections are served at the same time, up to a limit; past it the oldest makes room: what
-//     it has asked already is answered, what it has yet to ask is not waited for;
+//     it has asked already is answered, if it soon reads that; what it has yet to ask is not waited
+//     for;
+//   - as many more are accepted at most, to wait for room; the system keeps the next ones;
 //   - file descriptors may have any number (httplib refuses those past FD_SETSIZE, which a process
 //     with many other connections reaches);
 //   - no other process can listen on the same port.

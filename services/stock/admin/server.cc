@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -10,10 +11,13 @@
 #include <utility>
 
 #include "stock/admin/bounded_http_server.h"
+#include "stock/admin/console.h"
 
 namespace stock::admin {
 namespace {
 
+// Of a change, bytes.
+constexpr std::size_t kLargestChange = 8 << 10;
 constexpr char kText[] = "text/plain; charset=utf-8";
 constexpr char kMetrics[] = "text/plain; version=0.0.4; charset=utf-8";
 constexpr char kIndex[] =
@@ -21,7 +25,8 @@ constexpr char kIndex[] =
     "\n"
     "/metrics  for Prometheus\n"
     "/healthz  200 while the process serves at all\n"
-    "/readyz   200 while it can do its work, else 503; one line per check\n";
+    "/readyz   200 while it can do its work, else 503; one line per check\n"
+    "/console  for people\n";
 
 // "ok primary", "FAIL redis: connection refused", "FAIL redis (not required): ...".
 std::string line_of(const Check& check) {
@@ -49,21 +54,26 @@ void answer_ready(const std::vector<Check>& checks, httplib::Response& response)
 
 std::string_view reason(int status) {
   return status == 404   ? "not found"
-         : status == 405 ? "only GET and HEAD"
+         : status == 405 ? "not with this method"
          : status >= 500 ? "failed"
                          : "bad request";
 }
 
-void add_routes(httplib::Server& http, const Options& options) {
+void add_routes(httplib::Server& http, const Options& options, std::atomic<int>& questions) {
   using httplib::Request;
   using httplib::Response;
 
-  http.set_default_headers({{"X-Content-Type-Options", "nosniff"},
-                            {"Cache-Control", "no-store"},
-                            {"Content-Security-Policy", "default-src 'none'"}});
-  http.set_payload_max_length(0);
-  http.set_pre_routing_handler([](const Request& request, Response& response) {
-    if (request.method == "GET" || request.method == "HEAD") {
+  http.set_default_headers({{"Cache-Control", "no-store"}});
+  http.set_post_routing_handler([](const Request&, Response& response) {
+    if (!response.has_header("Content-Security-Policy")) {
+      response.set_header("X-Content-Type-Options", "nosniff");
+      response.set_header("Content-Security-Policy", "default-src 'none'");
+    }
+  });
+  http.set_payload_max_length(options.change ? kLargestChange : 0);
+  http.set_pre_routing_handler([&options](const Request& request, Response& response) {
+    const bool changes = options.change && request.method == "POST" && may_change(request.path);
+    if (request.method == "GET" || request.method == "HEAD" || changes) {
       return httplib::Server::HandlerResponse::Unhandled;
     }
     response.status = 405;
@@ -79,6 +89,7 @@ void add_routes(httplib::Server& http, const Options& options) {
   http.Get("/metrics", [&options](const Request&, Response& response) {
     response.set_content(options.metrics(), kMetrics);
   });
+  if (options.console) add_console(http, options, questions);
   http.set_exception_handler([](const Request&, Response& response, const std::exception_ptr&) {
     response.status = 500;
     response.set_content("the page could not be made\n", kText);
@@ -96,6 +107,7 @@ struct Server::Running {
   explicit Running(BoundedHttpServer::Limits limits) : http(limits) {}
 
   BoundedHttpServer http;
+  std::atomic<int> questions{0};  // of the console, under way
   std::uint16_t port = 0;
   std::thread acceptor;
 };
@@ -107,7 +119,7 @@ Server::~Server() { stop(); }
 absl::Status Server::start() {
   auto running = std::make_unique<Running>(BoundedHttpServer::Limits{
       .connections = options_.max_connections, .deadline = options_.deadline});
-  add_routes(running->http, options_);
+  add_routes(running->http, options_, running->questions);
 
   errno = 0;
   const bool any = options_.port == 0;

@@ -12,6 +12,8 @@ using std::chrono::nanoseconds;
 
 // Two quartz clocks, each off by up to 100 parts per million.
 constexpr std::int64_t kDriftPpm = 200;
+// What is put right without setting a clock: by running it slower or faster, for a while.
+constexpr std::int64_t kSlewNs = 10'000'000;
 // Stamps are whole microseconds.
 constexpr std::int64_t kResolutionNs = 1000;
 
@@ -28,26 +30,31 @@ microseconds round_up(std::int64_t value_ns) { return microseconds((value_ns + 9
 
 }  // namespace
 
-void DatabaseClock::measured(domain::LocalTime sent, domain::DatabaseTime stamp,
-                             domain::LocalTime received) {
+bool DatabaseClock::measured(domain::LocalTime sent, domain::DatabaseTime stamp,
+                             domain::LocalTime received, std::uint64_t history) {
   Estimate fresh;
   fresh.measured_ns = ns(received);
   fresh.error_ns = (ns(received) - ns(sent)) / 2 + kResolutionNs;
   fresh.offset_ns = ns(stamp) - (ns(sent) + (ns(received) - ns(sent)) / 2);
   fresh.known = 1;
+  fresh.history = history;
 
   const std::lock_guard lock(writers_);
   const Estimate current = estimate_.load();
-  if (current.known != 0) {
+  if (current.known != 0 && history < current.history) return false;
+  bool was_set = false;
+  if (current.known != 0 && history == current.history) {
     const std::int64_t current_error =
         error_at(current.error_ns, fresh.measured_ns - current.measured_ns);
-    const bool agree =
-        std::llabs(fresh.offset_ns - current.offset_ns) <= fresh.error_ns + current_error;
-    // The tighter one wins. When they exclude each other a clock was stepped, and only the new one
+    const std::int64_t apart = std::llabs(fresh.offset_ns - current.offset_ns);
+    const std::int64_t allowed = fresh.error_ns + current_error;
+    // The tighter one wins. When they exclude each other a clock was changed, and only the new one
     // can be right.
-    if (agree && current_error < fresh.error_ns) return;
+    if (apart <= allowed && current_error < fresh.error_ns) return false;
+    was_set = apart > allowed + kSlewNs;
   }
   estimate_.store(fresh);
+  return was_set;
 }
 
 std::optional<domain::Age> DatabaseClock::age(domain::DatabaseTime instant,

@@ -22,8 +22,13 @@ class DatabaseClock {
   explicit DatabaseClock(const LocalClock& local) : local_(local) {}
 
   // A statement was sent at `sent` and answered by `received`, and the database's clock read
-  // `stamp` somewhere between.
-  void measured(domain::LocalTime sent, domain::DatabaseTime stamp, domain::LocalTime received);
+  // `stamp` somewhere between. True: the clock was set since the measurement before, forward or
+  // back, by more than clocks are slewed; dates from before mean something else now.
+  //
+  // `history`: a greater number than that of the measurement before says that the database is
+  // another one, whose clock has nothing to do with the other's; a smaller one comes too late.
+  bool measured(domain::LocalTime sent, domain::DatabaseTime stamp, domain::LocalTime received,
+                std::uint64_t history = 0);
 
   // Age of something known to be true through `instant`, at `now`. Never negative: what is true
   // through a later instant than the middle of what is known is 0 old. Nothing before the first
@@ -52,6 +57,7 @@ class DatabaseClock {
     std::int64_t error_ns = 0;   // half the width, when measured
     std::int64_t measured_ns = 0;
     std::int64_t known = 0;  // 0: not measured yet
+    std::uint64_t history = 0;
   };
 
   const LocalClock& local_;

@@ -14,16 +14,16 @@ TimerThread::~TimerThread() {
 }
 
 Timers::Id TimerThread::at(domain::LocalTime when, absl::AnyInvocable<void()> action) {
-  bool first = false;
+  bool sooner = false;
   Id id = 0;
   {
     const std::lock_guard lock(mutex_);
     id = next_id_++;
-    const auto it = due_.emplace(std::pair(when, id), std::move(action)).first;
+    due_.emplace(std::pair(when, id), std::move(action));
     when_.emplace(id, when);
-    first = it == due_.begin();
+    sooner = when < wakes_at_;
   }
-  if (first) changed_.notify_one();
+  if (sooner) changed_.notify_one();
   return id;
 }
 
@@ -44,15 +44,18 @@ void TimerThread::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (due_.empty()) {
+      wakes_at_ = domain::LocalTime::max();
       changed_.wait(lock);
       continue;
     }
     const auto first = due_.begin();
     const auto wait = first->first.first - clock_.now();
     if (wait > wait.zero()) {
+      wakes_at_ = first->first.first;
       changed_.wait_for(lock, wait);
       continue;
     }
+    wakes_at_ = domain::LocalTime::min();
     auto action = std::move(first->second);
     when_.erase(first->first.second);
     due_.erase(first);

@@ -30,6 +30,9 @@ class TimerThread final : public Timers {
   std::condition_variable changed_;
   std::map<std::pair<domain::LocalTime, Id>, absl::AnyInvocable<void()>> due_;
   std::map<Id, domain::LocalTime> when_;
+  // When the thread looks again by itself. Most timers are cancelled long before they are due:
+  // those that are set meanwhile for later do not wake it.
+  domain::LocalTime wakes_at_ = domain::LocalTime::min();
   Id next_id_ = 1;
   std::uint64_t started_ = 0;   // actions begun
   std::uint64_t finished_ = 0;  // and ended

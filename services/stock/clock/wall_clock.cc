@@ -13,4 +13,8 @@ domain::LocalTime local_deadline(std::chrono::system_clock::time_point deadline,
   return clock.now() + std::chrono::duration_cast<std::chrono::nanoseconds>(left);
 }
 
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace stock::clock

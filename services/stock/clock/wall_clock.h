@@ -1,4 +1,4 @@
-// Deadlines that arrive as wall clock time (gRPC's) in local time.
+// Wall clock time, where the outside world speaks it: deadlines (gRPC's), timestamps (Prometheus').
 #pragma once
 
 #include <chrono>
@@ -10,5 +10,8 @@ namespace stock::clock {
 // LocalTime::max() for "none".
 domain::LocalTime local_deadline(std::chrono::system_clock::time_point deadline,
                                  const LocalClock& clock);
+
+// Since the Unix epoch.
+double wall_seconds();
 
 }  // namespace stock::clock

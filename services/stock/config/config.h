@@ -19,6 +19,16 @@
 
 namespace stock::config {
 
+enum class FlagEffect { kHide, kCap, kEndSale };
+
+// What a feature flag does.
+struct FlagRule {
+  std::string flag;
+  FlagEffect effect = FlagEffect::kHide;
+};
+
+enum class FlagsDown { kLastKnown, kUnflagged };
+
 // What each setting means, its limits and its default text are in settings.cc, once; the values
 // here are the defaults.
 struct Config {
@@ -26,7 +36,9 @@ struct Config {
 
   // Serving
   Address listen{.host = "127.0.0.1", .port = 7070};
+  bool share_port = false;
   Address admin_listen{.host = "127.0.0.1", .port = 7071};
+  bool console_changes = false;
   std::string instance;  // never empty once loaded
   std::int64_t max_message_bytes = 4 << 20;
   std::int64_t max_concurrent_streams = 1000;
@@ -39,6 +51,7 @@ struct Config {
   // Reading
   std::vector<std::string> layers = {"memory", "redis", "replica", "primary"};  // as visited
   Duration max_staleness = std::chrono::seconds(5);
+  Duration overload_wait = std::chrono::milliseconds(100);
   std::int64_t read_batch = 256;
   std::int64_t breaker_failures = 5;
   Duration breaker_open = std::chrono::seconds(1);
@@ -72,12 +85,28 @@ struct Config {
 
   // Writing
   std::int64_t write_batch = 256;
+  std::int64_t write_lanes = 2;
   std::int64_t write_queue = 4096;
   Duration write_timeout = std::chrono::seconds(5);
 
   // Auditing
-  Duration audit_interval = std::chrono::seconds(1);
-  std::int64_t audit_keys = 200;
+  Duration audit_interval = std::chrono::milliseconds(100);
+  double audit_budget = 2;  // percent of the time; 0: no auditor
+  bool selftest = true;
+  Duration incident_retention = std::chrono::hours(24 * 30);
+
+  // Feature flags
+  std::string flags_address;  // host:port of the service; empty where there is none
+  std::vector<FlagRule> flags;
+  std::vector<std::string> cohorts;
+  FlagsDown flags_down = FlagsDown::kLastKnown;
+  Duration flags_timeout = std::chrono::milliseconds(250);
+  std::int64_t flags_capacity = 100'000;
+
+  // Witnesses outside the service
+  std::vector<std::string> witnesses = {"storefront", "offline", "flags", "analytics"};
+  std::int64_t testimony_queue = 8192;
+  std::int64_t testimony_rows = 10'000;
 
   bool has_layer(std::string_view name) const;
 };

@@ -68,6 +68,7 @@ std::string literal(const Setting& setting, const Config& config) {
     case Shape::kNumber:
       return text;
     case Shape::kList: {
+      if (text.empty()) return "[]";
       std::vector<std::string> parts;
       for (const std::string_view part : split(text)) {
         parts.push_back(quoted(part));

@@ -34,6 +34,11 @@ std::vector<std::string> apply_rules(Config& config, bool layers_named) {
     mistakes.push_back(
         fmt::format("listen and admin_listen are both {}: they must differ", config.listen.text()));
   }
+  if (config.flags_address.empty() != config.flags.empty()) {
+    mistakes.emplace_back(config.flags.empty()
+                              ? "flags_address is set, but no flags: name them, with what they do"
+                              : "flags are named, but there is no flags_address");
+  }
   return mistakes;
 }
 

@@ -141,4 +141,14 @@ std::string_view nearest(std::string_view name, const std::vector<std::string_vi
   return best;
 }
 
+std::optional<double> parse_percent(std::string_view text) {
+  if (!text.ends_with('%')) return std::nullopt;
+  text.remove_suffix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!whole || !(value >= 0 && value <= 100)) return std::nullopt;
+  return value;
+}
+
 }  // namespace stock::config

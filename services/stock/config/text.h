@@ -34,4 +34,7 @@ std::string quoted(std::string_view text);
 // The candidate that `name` is probably a misspelling of; empty if none is near.
 std::string_view nearest(std::string_view name, const std::vector<std::string_view>& candidates);
 
+// "2%", "0.5%": from 0 to 100.
+std::optional<double> parse_percent(std::string_view text);
+
 }  // namespace stock::config

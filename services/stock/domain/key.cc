@@ -36,12 +36,20 @@ std::size_t decode(std::string_view text, std::uint32_t& code) {
   return code < least || code > 0x10FFFF || surrogate ? 0 : length;
 }
 
+// The length of the printable character at the start of `text`; 0 when there is none.
+std::size_t printable_at(std::string_view text) {
+  std::uint32_t code = 0;
+  const std::size_t length = decode(text, code);
+  const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
+  return control ? 0 : length;
+}
+
 bool printable(std::string_view text) {
   while (!text.empty()) {
-    std::uint32_t code = 0;
-    const std::size_t length = decode(text, code);
-    const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
-    if (length == 0 || control) return false;
+    // Nearly always: a character of ASCII.
+    const bool plain = text.front() >= 0x20 && text.front() < 0x7F;
+    const std::size_t length = plain ? 1 : printable_at(text);
+    if (length == 0) return false;
     text.remove_prefix(length);
   }
   return true;
@@ -52,6 +60,16 @@ bool printable(std::string_view text) {
 absl::Status validate_name(std::string_view what, std::string_view value) {
   if (value.empty()) return absl::InvalidArgumentError(fmt::format("{} is missing", what));
   return validate_text(what, value, kMaxNameBytes);
+}
+
+std::string made_printable(std::string_view text) {
+  std::string made;
+  while (!text.empty()) {
+    const std::size_t length = printable_at(text);
+    made += length == 0 ? "?" : text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return made;
 }
 
 absl::Status validate_text(std::string_view what, std::string_view value, std::size_t max_bytes) {

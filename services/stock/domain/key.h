@@ -32,4 +32,7 @@ absl::Status validate_name(std::string_view what, std::string_view value);
 // UTF-8 without control characters, up to `max_bytes` bytes; may be empty.
 absl::Status validate_text(std::string_view what, std::string_view value, std::size_t max_bytes);
 
+// The text with a question mark in place of each byte that is no part of that.
+std::string made_printable(std::string_view text);
+
 }  // namespace stock::domain

@@ -3,7 +3,9 @@
 namespace stock::domain {
 namespace {
 
-constexpr std::array<std::string_view, 4> kKinds = {"ADJUST", "SET", "IMPORT", "DIRECT"};
+constexpr std::array<std::string_view, kMovementKinds> kKinds = {
+    "ADJUST",  "SET",    "IMPORT", "DIRECT",  "MOVE",   "SETTINGS",
+    "RESERVE", "UPDATE", "COMMIT", "RELEASE", "EXPIRE", "FULFILL"};
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';

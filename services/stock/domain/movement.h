@@ -19,7 +19,16 @@ enum class MovementKind : std::uint8_t {
   kSet,
   kImport,
   kDirect,  // changed by SQL, around the service
+  kMove,    // to or from another location
+  kSettings,
+  kReserve,  // this and the rest: of a reservation
+  kUpdate,
+  kCommit,
+  kRelease,
+  kExpire,
+  kFulfill,
 };
+inline constexpr std::size_t kMovementKinds = 12;
 
 // As stored: "ADJUST", "SET"...
 std::string_view kind_name(MovementKind kind);
@@ -42,6 +51,7 @@ struct Movement {
   std::string reference;
   std::string actor;
   std::optional<Uuid> request;
+  std::optional<Uuid> reservation;
 };
 
 struct Location {

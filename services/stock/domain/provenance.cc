@@ -24,6 +24,8 @@ std::string_view outcome_name(Outcome outcome) {
       return "bypassed";
     case Outcome::kCoalesced:
       return "coalesced";
+    case Outcome::kRefused:
+      return "refused";
   }
   return "unknown";
 }

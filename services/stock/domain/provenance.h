@@ -18,10 +18,11 @@ enum class Outcome : std::uint8_t {
   kError,        // it failed
   kTimeout,      // it did not answer in time
   kBreakerOpen,  // it failed often enough lately that it was not asked
-  kBypassed,     // left out by the request's consistency
+  kBypassed,     // left out by the request's consistency, or switched off
   kCoalesced,    // one, from a read that another caller caused
+  kRefused,      // not asked: too much waits for it already
 };
-inline constexpr std::size_t kOutcomes = 10;
+inline constexpr std::size_t kOutcomes = 11;
 
 // Lower snake case, as in metrics and logs.
 std::string_view outcome_name(Outcome outcome);

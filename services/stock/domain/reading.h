@@ -19,6 +19,9 @@ struct Reading {
   bool exists = false;  // false: there is no level, and that is a statement like any other
   Version version = 0;  // of the level, or of the tombstone that removed it
   Counts counts;        // all 0 when there is no level
+  // No hold of this level ends before: a lower bound, which belongs to the version like the counts.
+  // The epoch: nothing is reserved, or it is not known, of versions from before this was recorded.
+  DatabaseTime earliest_expiry;
   // When the movement that made this version was committed. The epoch when there was none.
   DatabaseTime as_of;
   // The latest instant at which this reading is known to have been the truth. Never optimistic.

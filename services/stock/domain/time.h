@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace stock::domain {
 
@@ -24,5 +25,9 @@ struct LocalTimescale {
   using time_point = std::chrono::time_point<LocalTimescale>;
 };
 using LocalTime = LocalTimescale::time_point;
+
+// For people, in UTC: "2026-11-24 02:03:11"; "02:03:11.123". Rounded down.
+std::string format_time(DatabaseTime time);
+std::string format_time_of_day(DatabaseTime time);
 
 }  // namespace stock::domain

@@ -1,15 +1,26 @@
-// Compares the layers with the ledger, a few keys at a time, for as long as it lives.
+// Compares the layers with the ledger, for as long as it lives: keys that just moved, keys that are
+// being read, keys on which a layer is known to contradict the ledger, until it does not any more,
+// and, in rounds, every key that has a level.
 //
-// Each pass takes the next keys in order of (sku, location), round and round, and those that are
-// known to diverge, until they do not any more. A copy whose date is honest diverges as well while
-// the ledger has moved on: how far is what is measured here; whether it was served is the read
-// path's business.
+// Each process examines its own layers. Layers that all share are examined by the one that leads;
+// the keys that are read here are examined in all layers, for others may not read them. Nothing
+// false follows when two processes do the same, or when nobody leads. Only rounds of the one that
+// leads are told of: the others' leave out most of what there is.
+//
+// It takes a share of the time: after asking for t it asks nothing more for t/share. What just
+// moved or is read is looked at within a second all the same; there are bounded numbers of such
+// keys in a pass, and the rest is dropped and counted. While nothing moves and nobody reads the
+// rounds go on faster.
 //
 // All work is done on a thread of its own. Everything passed in outlives the auditor.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -22,43 +33,108 @@
 #include "stock/drift/cross_examination.h"
 #include "stock/drift/divergences.h"
 #include "stock/drift/history.h"
+#include "stock/drift/key_inbox.h"
 #include "stock/drift/observer.h"
+#include "stock/drift/read_sample.h"
 #include "stock/layers/layer.h"
 
 namespace stock::drift {
 
+// A layer to examine. All processes share it, or each has its own.
+struct Witness {
+  layers::Layer* layer = nullptr;
+  bool shared = false;
+};
+
 class Auditor {
  public:
   struct Options {
-    std::chrono::nanoseconds interval = std::chrono::seconds(1);  // from one pass to the next
-    int keys_per_pass = 200;                                      // at least 1
+    std::chrono::nanoseconds interval = std::chrono::milliseconds(100);  // from pass to pass
+    std::size_t keys_per_pass = 256;  // that moved, that were read, and that are suspect: of each
+    int keys_per_step = 1000;         // of a round
+    double budget = 0.02;             // share of the time spent asking; above 0, at most 1
+    double idle_budget = 0.5;         // the same while nothing moves and nobody reads
     std::chrono::nanoseconds patience = std::chrono::seconds(1);  // with each witness
     std::size_t max_divergent_keys = 1000;                        // followed up, per layer
+    Compare judge = &compare;                                     // gives the verdicts
+    // Whether this process examines what all share. Called on the auditor's thread.
+    std::function<bool()> leads = [] { return true; };
   };
 
-  Auditor(const Options& options, std::vector<layers::Layer*> witnesses, HistorySource& history,
+  // Called on the auditor's thread, which waits for it. Outlives the auditor.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // What was found on one key.
+    virtual void found(std::size_t layer, const domain::Key& key, const Finding& finding) = 0;
+  };
+
+  struct Sources {
+    KeyInbox& moved;
+    ReadSample& read;
+    KeyInbox* suspects = nullptr;  // to be followed up besides what the auditor found itself
+  };
+
+  Auditor(Options options, std::vector<Witness> witnesses, Sources sources, HistorySource& history,
           const clock::DatabaseClock& database_clock, const clock::LocalClock& clock,
-          Observer& observer);
+          Observer& observer, std::vector<Listener*> listeners = {});
   // Waits for no witness, and at most for one answer of the history. A read that is still under way
   // ends in a buffer of its own.
   ~Auditor();
+  // Begins to stop: from here on it tells of no failure. Any thread.
+  void stop() { thread_.request_stop(); }
   Auditor(const Auditor&) = delete;
   Auditor& operator=(const Auditor&) = delete;
 
  private:
+  // Keys to examine, each once, and since when that is due.
+  using Batch = std::map<domain::Key, domain::LocalTime>;
+  enum class Scope { kOwn, kAll };
+  // Keys about which witnesses have been asked.
+  struct Step {
+    std::vector<domain::Key> keys;
+    std::vector<std::size_t> witnesses;
+    CrossExamination::Asked asked;  // null: there is nobody to ask, or nothing
+  };
+
   void run(const std::stop_token& stop);
   absl::Status pass(const std::stop_token& stop);
-  // Those that are next, and those that diverge; each once.
-  absl::StatusOr<std::vector<domain::Key>> choose_keys();
-  void record(const domain::Key& key, std::size_t layer, const Judgement& judgement);
+  absl::Status examine_noted(Cause cause, std::vector<NotedKey> noted, Scope scope,
+                             const std::stop_token& stop);
+  absl::Status examine_suspects(const std::stop_token& stop);
+  // Of the time.
+  [[nodiscard]] double share() const;
+  absl::Status go_round(Scope scope, const std::stop_token& stop);
+  absl::StatusOr<Step> begin_step(const domain::Key& after, Scope scope);
+  void end_step(const std::vector<domain::Key>& keys);
+  absl::Status examine(Cause cause, const Batch& batch, Scope scope, const std::stop_token& stop);
+  Step ask(std::vector<domain::Key> keys, Scope scope) const;
+  // `since`: one for one, or nothing.
+  absl::Status judge(Cause cause, Step& step, std::span<const domain::LocalTime> since,
+                     const std::stop_token& stop);
+  void record(std::size_t layer, const domain::Key& key, const Finding& finding,
+              domain::LocalTime now, const domain::LocalTime* since);
+  [[nodiscard]] double coverage() const;
 
   const Options options_;
+  const std::vector<Witness> witnesses_;
+  const Sources sources_;
   HistorySource& history_;
+  const clock::LocalClock& clock_;
   Observer& observer_;
+  const std::vector<Listener*> listeners_;
   // From here on: the thread's.
   CrossExamination examination_;
   std::vector<Divergences> divergences_;  // by layer
+  bool idle_ = true;                      // in the last pass nothing moved and nobody read
+  std::uint64_t lost_ = 0;                // keys that moved and found no room
+  domain::Key last_suspect_;              // where following them up has come to
   domain::Key last_;                      // where the round has come to; empty: at the start
+  std::size_t seen_ = 0;                  // keys of this round so far
+  std::size_t round_keys_ = 0;            // of the last one
+  bool whole_ = false;                    // all witnesses are asked, since the round began
+  domain::LocalTime round_began_;
+  domain::LocalTime round_due_;  // the next step of it
   std::jthread thread_;
 };
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <utility>
-
-#include "stock/drift/inquiry.h"
 
 namespace stock::drift {
 namespace {
@@ -25,88 +25,188 @@ std::vector<domain::Version> claimed(const std::vector<std::vector<Claim>>& clai
   return versions;
 }
 
+// What is certain of what was found a second time. `writers`: that were under way after the first
+// time, where somebody was ahead.
+Judgement certain(const Finding& finding, const Claim& said_first, const KeyHistory& first,
+                  const KeyHistory& second, bool runs_ahead,
+                  const std::optional<std::vector<domain::Xid>>& writers) {
+  const Judgement& judgement = finding.judgement;
+  const Judgement moved{.verdict = Verdict::kInconclusive};
+  if (!diverges(judgement.verdict)) return judgement;
+  // Versions of two ledgers cannot be compared.
+  if (second.incarnation != first.incarnation) return moved;
+  if (judgement.verdict == Verdict::kStale) {
+    return finding.claim.answer.reading.version < first.newest ? judgement : moved;
+  }
+  if (!runs_ahead) return judgement;
+  const bool unknown_before = said_first.answer.reading.version > second.newest ||
+                              said_first.answer.reading.heartbeat > second.heartbeat;
+  if (!unknown_before || !writers) return moved;
+  if (are_over(*writers, second)) return judgement;
+  return {.verdict = Verdict::kInconclusive, .may_be_ahead = true};
+}
+
 }  // namespace
 
 struct CrossExamination::Look {
   std::vector<std::vector<Claim>> claims;  // by witness, then by key
   std::vector<KeyHistory> histories;       // by key
+  Compare compare;
 
-  [[nodiscard]] Judgement judge(std::size_t witness, std::size_t key) const {
-    return compare(claims[witness][key], histories[key]);
+  [[nodiscard]] Finding judge(std::size_t witness, std::size_t key) const {
+    const KeyHistory& history = histories[key];
+    return {.claim = claims[witness][key],
+            .judgement = compare(claims[witness][key], history),
+            .newest = history.newest,
+            .truth = history.current};
+  }
+  // Says what nobody but a standby can know yet.
+  [[nodiscard]] bool runs_ahead(std::size_t witness, std::size_t key) const {
+    const Claim& claim = claims[witness][key];
+    return claim.answer.found() && (claim.answer.reading.version > histories[key].newest ||
+                                    claims_unknown_heartbeat(claim, histories[key]));
   }
 };
 
 CrossExamination::CrossExamination(std::vector<layers::Layer*> witnesses, HistorySource& history,
                                    const clock::DatabaseClock& database_clock,
                                    const clock::LocalClock& clock,
-                                   std::chrono::nanoseconds patience)
+                                   std::chrono::nanoseconds patience, Compare judge)
     : witnesses_(std::move(witnesses)),
       history_(history),
       database_clock_(database_clock),
       clock_(clock),
-      patience_(patience) {}
+      patience_(patience),
+      judge_(judge) {}
 
-absl::StatusOr<CrossExamination::Judgements> CrossExamination::examine(
+absl::StatusOr<CrossExamination::Findings> CrossExamination::examine(
     std::span<const domain::Key> keys, const std::stop_token& stop) {
-  const absl::StatusOr<Look> first = look({keys.begin(), keys.end()}, witnesses_, stop);
+  std::vector<std::size_t> all(witnesses_.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return examine(keys, all, stop);
+}
+
+absl::StatusOr<CrossExamination::Findings> CrossExamination::examine(
+    std::span<const domain::Key> keys, std::span<const std::size_t> witnesses,
+    const std::stop_token& stop) {
+  return judge(*ask({keys.begin(), keys.end()}, witnesses), witnesses, stop);
+}
+
+CrossExamination::Asked CrossExamination::ask(std::vector<domain::Key> keys,
+                                              std::span<const std::size_t> witnesses) const {
+  std::vector<layers::Layer*> asked;
+  asked.reserve(witnesses.size());
+  for (const std::size_t w : witnesses) asked.push_back(witnesses_[w]);
+  return Inquiry::send(std::move(keys), asked, clock_, patience_);
+}
+
+absl::StatusOr<CrossExamination::Findings> CrossExamination::judge(
+    Inquiry& asked, std::span<const std::size_t> witnesses, const std::stop_token& stop) {
+  const std::vector<domain::Key>& keys = asked.keys();
+  const absl::StatusOr<Look> first = look(asked, stop);
   if (!first.ok()) return first.status();
 
-  Judgements judgements(witnesses_.size());
-  std::vector<std::size_t> accused;   // witnesses; both in order
+  Findings findings(witnesses.size());
+  std::vector<std::size_t> accused;   // of those asked; both in order
   std::vector<std::size_t> disputed;  // keys
-  for (std::size_t w = 0; w < witnesses_.size(); ++w) {
+  bool ahead = false;                 // somebody says what the ledger does not know
+  for (std::size_t w = 0; w < witnesses.size(); ++w) {
+    findings[w].reserve(keys.size());
     for (std::size_t k = 0; k < keys.size(); ++k) {
-      judgements[w].push_back(first->judge(w, k));
-      if (!diverges(judgements[w][k].verdict)) continue;
+      findings[w].push_back(first->judge(w, k));
+      if (!diverges(findings[w][k].judgement.verdict)) continue;
       if (accused.empty() || accused.back() != w) accused.push_back(w);
       disputed.push_back(k);
+      ahead = ahead || first->runs_ahead(w, k);
     }
   }
-  if (accused.empty()) return judgements;
+  if (accused.empty()) return findings;
+  // What a standby shows before the primary does is of one of these, or shown by now.
+  std::optional<std::vector<domain::Xid>> writers;
+  if (ahead) {
+    absl::StatusOr<std::vector<domain::Xid>> under_way = history_.writers();
+    if (!under_way.ok()) return under_way.status();
+    writers = *std::move(under_way);
+  }
   std::sort(disputed.begin(), disputed.end());
   disputed.erase(std::unique(disputed.begin(), disputed.end()), disputed.end());
 
-  std::vector<layers::Layer*> again;
+  std::vector<std::size_t> again;
   again.reserve(accused.size());
-  for (const std::size_t w : accused) again.push_back(witnesses_[w]);
+  for (const std::size_t w : accused) again.push_back(witnesses[w]);
   std::vector<domain::Key> about;
   about.reserve(disputed.size());
   for (const std::size_t k : disputed) about.push_back(keys[k]);
-  const absl::StatusOr<Look> second = look(std::move(about), again, stop);
+  const absl::StatusOr<Look> second = look(*ask(std::move(about), again), stop);
   if (!second.ok()) return second.status();
 
   for (std::size_t i = 0; i < accused.size(); ++i) {
     for (std::size_t j = 0; j < disputed.size(); ++j) {
-      Judgement& judgement = judgements[accused[i]][disputed[j]];
-      if (!diverges(judgement.verdict)) continue;
-      judgement = second->judge(i, j);
-      const domain::Version said = second->claims[i][j].answer.reading.version;
-      if (judgement.verdict == Verdict::kStale && said >= first->histories[disputed[j]].newest) {
-        judgement = {.verdict = Verdict::kInconclusive};
-      }
-      // Versions of two ledgers cannot be compared.
-      if (diverges(judgement.verdict) &&
-          second->histories[j].incarnation != first->histories[disputed[j]].incarnation) {
-        judgement = {.verdict = Verdict::kInconclusive};
-      }
-      const domain::Version said_first =
-          first->claims[accused[i]][disputed[j]].answer.reading.version;
-      if (judgement.verdict == Verdict::kAhead && said_first <= second->histories[j].newest) {
-        judgement = {.verdict = Verdict::kInconclusive};
-      }
+      Finding& finding = findings[accused[i]][disputed[j]];
+      if (!diverges(finding.judgement.verdict)) continue;
+      const Claim said_first = std::move(finding.claim);
+      finding = second->judge(i, j);
+      finding.judgement = certain(finding, said_first, first->histories[disputed[j]],
+                                  second->histories[j], second->runs_ahead(i, j), writers);
     }
   }
-  return judgements;
+  return findings;
 }
 
-absl::StatusOr<CrossExamination::Look> CrossExamination::look(
-    std::vector<domain::Key> keys, const std::vector<layers::Layer*>& witnesses,
-    const std::stop_token& stop) {
-  Look look;
-  for (Inquiry::Statement& statement : Inquiry::ask(keys, witnesses, clock_, patience_, stop)) {
+// Of what nobody says anything there is nothing to judge; and where all who say something say the
+// newest version, as of its commit, or one that is newer still, that one is enough to judge it by.
+absl::Status CrossExamination::read_histories(std::span<const domain::Key> keys, Look& look) {
+  std::vector<std::size_t> told;
+  std::vector<domain::Key> about;
+  for (std::size_t k = 0; k < keys.size(); ++k) {
+    const bool said = std::ranges::any_of(
+        look.claims, [k](const auto& of_witness) { return of_witness[k].answer.found(); });
+    if (!said) continue;
+    told.push_back(k);
+    about.push_back(keys[k]);
+  }
+  look.histories.resize(keys.size());
+  if (told.empty()) return absl::OkStatus();
+  absl::StatusOr<std::vector<KeyHistory>> newest = history_.newest(about);
+  if (!newest.ok()) return newest.status();
+
+  std::vector<std::size_t> doubted;
+  std::vector<HistoryQuestion> questions;
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    const std::size_t k = told[i];
+    KeyHistory& history = look.histories[k];
+    history = std::move((*newest)[i]);
+    const bool doubtful = std::ranges::any_of(look.claims, [&](const auto& of_witness) {
+      const layers::Answer& answer = of_witness[k].answer;
+      const domain::Reading& reading = answer.reading;
+      return answer.found() &&
+             (reading.version < history.newest || reading.version < 1 ||
+              (reading.version == history.newest && reading.as_of != history.current.committed_at));
+    });
+    if (!doubtful) continue;
+    doubted.push_back(k);
+    questions.push_back({std::move(about[i]), claimed(look.claims, k)});
+  }
+  if (doubted.empty()) return absl::OkStatus();
+  absl::StatusOr<std::vector<KeyHistory>> histories = history_.histories(questions);
+  if (!histories.ok()) return histories.status();
+  for (std::size_t i = 0; i < doubted.size(); ++i) {
+    look.histories[doubted[i]] = std::move((*histories)[i]);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CrossExamination::Look> CrossExamination::look(Inquiry& asked,
+                                                              const std::stop_token& stop) {
+  const std::vector<domain::Key>& keys = asked.keys();
+  Look look{.claims = {}, .histories = {}, .compare = judge_};
+  for (Inquiry::Statement& statement : asked.wait(stop)) {
     std::vector<Claim>& claims = look.claims.emplace_back(keys.size());
     if (!statement.answered) {
-      for (Claim& claim : claims) claim.answer.outcome = domain::Outcome::kTimeout;
+      for (Claim& claim : claims) {
+        claim.answer.outcome = domain::Outcome::kTimeout;
+        claim.detail = "no answer in time";
+      }
       continue;
     }
     const auto earliest = database_clock_.earliest(statement.sent);
@@ -115,18 +215,12 @@ absl::StatusOr<CrossExamination::Look> CrossExamination::look(
       return absl::UnavailableError("the database's clock has not been measured yet");
     }
     for (std::size_t k = 0; k < keys.size(); ++k) {
-      claims[k] = {std::move(statement.answers[k]), *earliest, *latest};
+      claims[k] = {std::move(statement.answers[k]), *earliest, *latest, statement.detail};
     }
   }
   if (stop.stop_requested()) return absl::CancelledError("the audit is stopping");
 
-  std::vector<HistoryQuestion> questions;
-  for (std::size_t k = 0; k < keys.size(); ++k) {
-    questions.push_back({std::move(keys[k]), claimed(look.claims, k)});
-  }
-  absl::StatusOr<std::vector<KeyHistory>> histories = history_.histories(questions);
-  if (!histories.ok()) return histories.status();
-  look.histories = *std::move(histories);
+  if (absl::Status status = read_histories(keys, look); !status.ok()) return status;
   return look;
 }
 

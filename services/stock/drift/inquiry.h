@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "stock/clock/local_clock.h"
@@ -24,26 +25,32 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
   struct Statement {
     bool answered = false;
     std::vector<layers::Answer> answers;
+    std::string detail;  // what went wrong, for people
     domain::LocalTime sent;
     domain::LocalTime received;
   };
 
-  // Asks, waits for up to `patience`, and returns one statement per layer. The clock outlives the
-  // reads, as the layers do. Returns early when `stop` is requested.
-  static std::vector<Statement> ask(std::vector<domain::Key> keys,
-                                    const std::vector<layers::Layer*>& layers,
-                                    const clock::LocalClock& clock,
-                                    std::chrono::nanoseconds patience, const std::stop_token& stop);
+  // Asks, and does not wait. The clock outlives the reads, as the layers do.
+  static std::shared_ptr<Inquiry> send(std::vector<domain::Key> keys,
+                                       const std::vector<layers::Layer*>& layers,
+                                       const clock::LocalClock& clock,
+                                       std::chrono::nanoseconds patience);
+  // Once: waits until `patience` after it was sent, and returns one statement per layer. Returns
+  // early when `stop` is requested.
+  std::vector<Statement> wait(const std::stop_token& stop);
+
+  [[nodiscard]] const std::vector<domain::Key>& keys() const { return keys_; }
 
  private:
-  Inquiry(std::vector<domain::Key> keys, std::size_t layers, const clock::LocalClock& clock);
+  Inquiry(std::vector<domain::Key> keys, std::size_t layers, const clock::LocalClock& clock,
+          std::chrono::nanoseconds patience);
 
-  void send(layers::Layer& layer, std::size_t index, domain::LocalTime deadline);
-  void received(std::size_t index);
-  std::vector<Statement> wait(std::chrono::nanoseconds patience, const std::stop_token& stop);
+  void ask(layers::Layer& layer, std::size_t index);
+  void received(std::size_t index, std::string detail);
 
   const std::vector<domain::Key> keys_;
   const clock::LocalClock& clock_;
+  const domain::LocalTime deadline_;
   std::atomic<bool> cancelled_{false};
 
   std::mutex mutex_;

@@ -5,6 +5,11 @@
 
 namespace stock::feed {
 
+bool may_lack(const domain::Snapshot& snapshot, domain::Xid through) {
+  return snapshot.xmax() <= through ||
+         (!snapshot.running().empty() && snapshot.running().front() <= through);
+}
+
 domain::Snapshot clamp(const domain::Snapshot& snapshot, domain::Xid below) {
   below = std::max(below, beginning_of_time().xmax());
   if (snapshot.xmax() <= below) return snapshot;

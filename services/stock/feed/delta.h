@@ -62,6 +62,8 @@ struct MovementDeltaQuery {
 struct MovementDelta {
   domain::Incarnation incarnation = 0;
   domain::Snapshot through;
+  // The delta is without movements that were pruned.
+  bool pruned = false;
   bool walk = false;
   std::vector<domain::Movement> movements;
   bool more = false;
@@ -87,6 +89,9 @@ class DeltaSource {
   virtual void common_past(domain::Incarnation incarnation, domain::LocalTime deadline,
                            Done<domain::Xid> done) = 0;
 };
+
+// Whether a transaction up to `through` may be one that the snapshot does not show.
+[[nodiscard]] bool may_lack(const domain::Snapshot& snapshot, domain::Xid through);
 
 // What a snapshot of an incarnation that is over shows for certain in the history that followed.
 [[nodiscard]] domain::Snapshot clamp(const domain::Snapshot& snapshot, domain::Xid below);

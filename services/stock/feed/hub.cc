@@ -5,11 +5,54 @@
 
 namespace stock::feed {
 
+namespace {
+
+// Where each key is among the changes that wait, counted from the first change there ever was. The
+// keys of a list have numbers, and need not be looked up by their names, which costs more than all
+// the rest of filing a change.
+class Places {
+ public:
+  explicit Places(std::size_t numbers) : of_numbers_(numbers, kNowhere) {}
+
+  // The key's place, and whether it has been given it now.
+  std::pair<std::uint64_t, bool> find_or_put(std::size_t number, const domain::Key& key,
+                                             std::uint64_t place) {
+    if (of_numbers_.empty()) {
+      const auto [it, fresh] = of_names_.try_emplace(key, place);
+      return {it->second, fresh};
+    }
+    const bool fresh = of_numbers_[number] == kNowhere;
+    if (fresh) of_numbers_[number] = place;
+    return {of_numbers_[number], fresh};
+  }
+  void erase(std::size_t number, const domain::Key& key) {
+    if (of_numbers_.empty()) {
+      of_names_.erase(key);
+    } else {
+      of_numbers_[number] = kNowhere;
+    }
+  }
+  void clear() {
+    of_names_.clear();
+    std::ranges::fill(of_numbers_, kNowhere);
+  }
+
+ private:
+  static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
+  std::vector<std::uint64_t> of_numbers_;
+  absl::flat_hash_map<domain::Key, std::uint64_t> of_names_;
+};
+
+}  // namespace
+
 // All of it under the hub's mutex.
 class Hub::Subscriber {
  public:
   Subscriber(Interest what, Wake how, std::uint64_t ready)
-      : interest(std::move(what)), wake(std::make_shared<Wake>(std::move(how))), ready_at(ready) {}
+      : interest(std::move(what)),
+        wake(std::make_shared<Wake>(std::move(how))),
+        ready_at(ready),
+        places(interest.location.empty() && !interest.everything ? interest.keys.size() : 0) {}
 
   const Interest interest;
   const std::shared_ptr<Wake> wake;
@@ -19,9 +62,8 @@ class Hub::Subscriber {
   bool woken = false;    // and has not taken since
   bool waiting = false;  // is in waiting_
   std::deque<Pending> pending;
-  // Only while conflating: where each key is, counted from the first change there ever was.
   bool conflating = false;
-  absl::flat_hash_map<domain::Key, std::uint64_t> places;
+  Places places;  // only while conflating
   std::uint64_t taken = 0;
 };
 
@@ -78,13 +120,15 @@ Hub::Taken Hub::take(Subscriber& subscriber, std::size_t limit) {
   taken.lost = subscriber.lost;
   taken.ready = !subscriber.lost && position_.snapshot && advances_ >= subscriber.ready_at;
   taken.signalled = std::exchange(subscriber.signalled, false);
+  taken.stall = stall_;
   taken.position = position_;
   auto& pending = subscriber.pending;
   const std::size_t n = std::min(limit, pending.size());
   taken.changes.reserve(n);
   for (std::size_t i = 0; i < n; ++i) {
-    if (subscriber.conflating) subscriber.places.erase(pending.front().change->move.key);
-    taken.changes.push_back(std::move(pending.front()));
+    Pending& first = pending.front();
+    if (subscriber.conflating) subscriber.places.erase(first.key, first.change->move.key);
+    taken.changes.push_back(std::move(first));
     pending.pop_front();
   }
   subscriber.taken += n;
@@ -146,6 +190,7 @@ void Hub::advanced(const Watermark& watermark,
   {
     const std::lock_guard lock(mutex_);
     position_ = {.watermark = watermark, .snapshot = snapshot};
+    stall_ = absl::OkStatus();
     ++advances_;
     if (overflowed_) {
       for (auto& [subscriber, owned] : subscribers_) {
@@ -182,6 +227,11 @@ void Hub::advanced(const Watermark& watermark,
   for (const auto& wake : wakes) (*wake)();
 }
 
+void Hub::stalled(const absl::Status& why) {
+  const std::lock_guard lock(mutex_);
+  stall_ = why;
+}
+
 void Hub::file(const Members& members, const std::shared_ptr<const Change>& change, Wakes& wakes) {
   for (const auto& [subscriber, key] : members) {
     if (subscriber->lost) continue;
@@ -202,9 +252,9 @@ void Hub::add(Subscriber& subscriber, std::size_t key,
   if (!subscriber.conflating && pending.size() >= options_.queue) conflate(subscriber);
   if (subscriber.conflating) {
     const std::uint64_t place = subscriber.taken + pending.size();
-    const auto [it, fresh] = subscriber.places.try_emplace(change->move.key, place);
+    const auto [its, fresh] = subscriber.places.find_or_put(key, change->move.key, place);
     if (!fresh) {
-      Pending& older = pending[it->second - subscriber.taken];
+      Pending& older = pending[its - subscriber.taken];
       older.change = change;
       ++older.left_out;
       ++conflated_;
@@ -221,12 +271,12 @@ void Hub::conflate(Subscriber& subscriber) {
   std::deque<Pending> every = std::exchange(subscriber.pending, {});
   for (Pending& next : every) {
     const std::uint64_t place = subscriber.taken + subscriber.pending.size();
-    const auto [it, fresh] = subscriber.places.try_emplace(next.change->move.key, place);
+    const auto [its, fresh] = subscriber.places.find_or_put(next.key, next.change->move.key, place);
     if (fresh) {
       subscriber.pending.push_back(std::move(next));
       continue;
     }
-    Pending& older = subscriber.pending[it->second - subscriber.taken];
+    Pending& older = subscriber.pending[its - subscriber.taken];
     older.change = std::move(next.change);
     older.left_out += next.left_out + 1;
     ++conflated_;

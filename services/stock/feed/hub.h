@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "stock/feed/tail.h"
 #include "stock/feed/watermark.h"
 
@@ -94,6 +95,7 @@ class Hub final : public Listener {
     // All that the position shows has been taken.
     bool drained = false;
     bool signalled = false;  // something has moved since the last time
+    absl::Status stall;      // why the feed stands still, where it says so
     Position position;       // the same for all; empty while the feed has not begun
     std::vector<Pending> changes;
   };
@@ -116,6 +118,7 @@ class Hub final : public Listener {
   void moved(std::span<const Move> moves) override;
   void advanced(const Watermark& watermark,
                 const std::shared_ptr<const domain::Snapshot>& snapshot) override;
+  void stalled(const absl::Status& why) override;
 
  private:
   struct Member {
@@ -142,6 +145,7 @@ class Hub final : public Listener {
   absl::flat_hash_map<Subscriber*, std::unique_ptr<Subscriber>> subscribers_;
   std::vector<Subscriber*> waiting_;  // for the next watermark
   Position position_;
+  absl::Status stall_;
   std::uint64_t advances_ = 0;
   // Of the poll under way: what it has delivered that somebody wants, and the last version of each
   // key, since what a failed poll delivered comes again.

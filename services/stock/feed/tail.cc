@@ -30,7 +30,10 @@ void Tail::run() {
     const domain::LocalTime began = clock_.now();
     const absl::Status status = step();
     if (attention_.stopped()) return;
-    if (!status.ok()) observer_.polled(Outcome::kFailed, status);
+    if (!status.ok()) {
+      observer_.polled(Outcome::kFailed, status);
+      for (Listener* listener : listeners_) listener->stalled(status);
+    }
     const bool idle = status.ok() && clock_.now() >= busy_until_;
     if (!attention_.rest(pause(began), idle)) return;
   }
@@ -75,11 +78,11 @@ absl::Status Tail::poll() {
   const absl::StatusOr<Poll> poll =
       source_.poll(incarnation_, *position_,
                    [this](const Poll& p, std::span<const Move> moves) { deliver(p, moves); });
-  if (!poll.ok()) return poll.status();
-  if (poll->incarnation != incarnation_) {
+  if (absl::IsOutOfRange(poll.status()) || (poll.ok() && poll->incarnation != incarnation_)) {
     position_.reset();
     return begin();
   }
+  if (!poll.ok()) return poll.status();
   publish(*poll);
   observer_.polled(moved_ > 0 ? Outcome::kMoved : Outcome::kIdle, absl::OkStatus());
   return absl::OkStatus();

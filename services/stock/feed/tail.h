@@ -8,7 +8,8 @@
 // When the source cannot be asked the watermark stays, grows old in plain sight, and the next
 // answer goes on where the last one ended. When the ledger is in another incarnation everything is
 // forgotten, and the tail begins anew, from a heartbeat some minutes old, so that copies of before
-// a restart of this process are still judged.
+// a restart of this process are still judged. So it does when more has moved than can be read while
+// everybody waits: then from a younger one.
 #pragma once
 
 #include <chrono>
@@ -40,6 +41,7 @@ struct Move {
   domain::Version version = 0;
   bool exists = false;  // false: a tombstone
   domain::Counts counts;
+  domain::DatabaseTime earliest_expiry;  // as of a reading
   domain::DatabaseTime as_of;
   domain::Xid xid = 0;
 };
@@ -66,14 +68,15 @@ class Source {
  public:
   virtual ~Source() = default;
 
-  // UNAVAILABLE also while there is no heartbeat yet.
+  // The oldest heartbeat that serves. UNAVAILABLE also while there is none yet.
   virtual absl::StatusOr<Beginning> begin() = 0;
 
   using Deliver = absl::FunctionRef<void(const Poll&, std::span<const Move>)>;
 
   // All that is visible now and was not to `since`, delivered a bounded number at a time, each
   // key's versions in order; a failure halfway may have delivered some. When the ledger is not in
-  // `incarnation` nothing is delivered, and the answer tells which it is in.
+  // `incarnation` nothing is delivered, and the answer tells which it is in. OUT_OF_RANGE: it is
+  // too much, and nothing was delivered; a beginning that shows more of it is to be asked for.
   virtual absl::StatusOr<Poll> poll(domain::Incarnation incarnation, const domain::Snapshot& since,
                                     Deliver deliver) = 0;
 };
@@ -93,6 +96,8 @@ class Listener {
     (void)watermark;
     (void)snapshot;
   }
+  // The source could not be asked; the watermark stays until the next advanced().
+  virtual void stalled(const absl::Status& why) { (void)why; }
 };
 
 // Counts polls. On the tail's thread.

@@ -11,29 +11,32 @@ using domain::Outcome;
 
 void Breaker::read(std::span<const domain::Key> keys, std::span<Answer> answers,
                    const ReadContext& context, Done done) {
-  bool trial = false;
-  if (!admit(trial)) {
+  const std::optional<Attempt> attempt = admit();
+  if (!attempt) {
     for (Answer& answer : answers) answer.outcome = Outcome::kBreakerOpen;
     return done(why());
   }
   const domain::LocalTime asked = clock_.now();
-  inner_.read(
-      keys, answers, context,
-      [this, answers, trial, asked, context, done = std::move(done)](std::string detail) mutable {
-        const auto failed = [](const Answer& answer) {
-          return answer.outcome == Outcome::kError || answer.outcome == Outcome::kTimeout;
-        };
-        // Partly answered is answered: what failed is a matter of keys, not of the layer.
-        Evidence evidence = Evidence::kWorks;
-        if (std::ranges::all_of(answers, failed)) {
-          const bool hurried = clock_.now() - asked < options_.timeout &&
-                               answers.front().outcome == Outcome::kTimeout;
-          const bool gone = context.cancelled != nullptr && *context.cancelled;
-          evidence = hurried || gone ? Evidence::kNone : Evidence::kFails;
-        }
-        learn(evidence, trial, detail);
-        done(std::move(detail));
-      });
+  inner_.read(keys, answers, context,
+              [this, answers, attempt = *attempt, asked, context,
+               done = std::move(done)](std::string detail) mutable {
+                const auto failed = [](const Answer& answer) {
+                  return answer.outcome == Outcome::kError || answer.outcome == Outcome::kTimeout;
+                };
+                // Partly answered is answered: what failed is a matter of keys, not of the layer.
+                Evidence evidence = Evidence::kWorks;
+                if (answers.front().outcome == Outcome::kRefused) {
+                  evidence = Evidence::kNone;  // refused reads are so as a whole
+                } else if (std::ranges::all_of(answers, failed)) {
+                  const bool hurried = clock_.now() - asked < options_.timeout &&
+                                       answers.front().outcome == Outcome::kTimeout &&
+                                       !(options_.overdue && options_.overdue());
+                  const bool gone = context.cancelled != nullptr && *context.cancelled;
+                  evidence = hurried || gone ? Evidence::kNone : Evidence::kFails;
+                }
+                learn(attempt, evidence, detail);
+                done(std::move(detail));
+              });
 }
 
 bool Breaker::closed() const {
@@ -41,17 +44,17 @@ bool Breaker::closed() const {
   return !open_;
 }
 
-bool Breaker::admit(bool& trial) {
+std::optional<Breaker::Attempt> Breaker::admit() {
   const std::lock_guard lock(mutex_);
-  if (!open_) return true;
-  if (trying_ || clock_.now() < retry_at_) return false;
-  trying_ = trial = true;
-  return true;
+  if (!open_) return Attempt{};
+  if (trying_ || clock_.now() < retry_at_) return std::nullopt;
+  trying_ = true;
+  return Attempt{.trial = true};
 }
 
-void Breaker::learn(Evidence evidence, bool trial, const std::string& detail) {
+void Breaker::learn(Attempt attempt, Evidence evidence, const std::string& detail) {
   const std::lock_guard lock(mutex_);
-  if (trial) trying_ = false;
+  if (attempt.trial) trying_ = false;
   switch (evidence) {
     case Evidence::kNone:
       return;
@@ -62,7 +65,7 @@ void Breaker::learn(Evidence evidence, bool trial, const std::string& detail) {
     case Evidence::kFails:
       ++failures_;
       last_error_ = detail;
-      if (trial || failures_ >= options_.failures) {
+      if (attempt.trial || failures_ >= options_.failures) {
         open_ = true;
         retry_at_ = clock_.now() + options_.open_for;
       }

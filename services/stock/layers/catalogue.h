@@ -15,6 +15,7 @@
 #include "stock/domain/key.h"
 #include "stock/domain/movement.h"
 #include "stock/domain/reading.h"
+#include "stock/domain/reservation.h"
 #include "stock/domain/snapshot.h"
 #include "stock/layers/layer.h"
 
@@ -65,6 +66,22 @@ struct LocationPage {
   std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
 };
 
+struct ReservationQuery {
+  std::optional<domain::Uuid> id;                 // only this one
+  std::optional<domain::ReservationState> state;  // a hold that has ended is expired
+  std::optional<domain::Key> key;                 // only those with a line on it
+  domain::Uuid after{};                           // begin behind this id
+  std::int32_t limit = 100;
+};
+
+struct ReservationPage {
+  std::vector<domain::Reservation> reservations;  // in order of id
+  bool more = false;
+  domain::DatabaseTime true_through;
+  domain::Incarnation incarnation = 0;
+  std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
+};
+
 // What was: at an instant of database time, or by its version.
 struct PastQuery {
   std::vector<domain::Key> keys;  // distinct
@@ -74,7 +91,8 @@ struct PastQuery {
 };
 
 struct PastLevel {
-  bool found = false;  // false: there is no such version yet
+  bool found = false;   // false: there is no such version yet, or not any more:
+  bool pruned = false;  // the version that was asked for was pruned
   // True through the instant that was asked for; a version, through the commit of its successor, or
   // else through the date of the page.
   domain::Reading reading;
@@ -88,6 +106,9 @@ struct PastLevel {
 
 struct PastPage {
   std::vector<PastLevel> levels;  // one for one
+  // Before it nothing is known for certain: what is said of such an instant is not to be used.
+  // Nothing: no history was ever pruned.
+  std::optional<domain::DatabaseTime> horizon;
   domain::DatabaseTime true_through;
   domain::Incarnation incarnation = 0;
   std::shared_ptr<const domain::Snapshot> shows;  // as of an Answer
@@ -95,7 +116,8 @@ struct PastPage {
   // Whether nothing can be added to it any more: another database might know more.
   [[nodiscard]] bool answers(const PastQuery& query) const {
     if (query.at) return *query.at <= true_through;
-    return std::all_of(levels.begin(), levels.end(), [](const PastLevel& l) { return l.found; });
+    return std::all_of(levels.begin(), levels.end(),
+                       [](const PastLevel& l) { return l.found || l.pruned; });
   }
 };
 
@@ -114,6 +136,8 @@ class Catalogue {
                          PageDone<MovementPage> done) = 0;
   virtual void locations(LocationQuery query, const ReadContext& context,
                          PageDone<LocationPage> done) = 0;
+  virtual void reservations(ReservationQuery query, const ReadContext& context,
+                            PageDone<ReservationPage> done) = 0;
   virtual void past(PastQuery query, const ReadContext& context, PageDone<PastPage> done) = 0;
 };
 

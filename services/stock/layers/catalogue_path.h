@@ -16,7 +16,9 @@
 #include "stock/domain/freshness.h"
 #include "stock/domain/provenance.h"
 #include "stock/feed/ledger_identity.h"
+#include "stock/layers/breaker.h"
 #include "stock/layers/catalogue.h"
+#include "stock/layers/switch.h"
 
 namespace stock::layers {
 
@@ -40,6 +42,10 @@ struct Shelf {
   Catalogue* database = nullptr;
   // No call waits longer for it, so that one that hangs leaves time for the next.
   std::chrono::nanoseconds timeout = std::chrono::seconds(1);
+  const Switch* power = nullptr;  // null: always on, as the primary is
+  Breaker* breaker = nullptr;     // that of its reads by key; null: none
+
+  [[nodiscard]] bool on() const { return power == nullptr || power->on(); }
 };
 
 class CataloguePath {
@@ -66,6 +72,11 @@ class CataloguePath {
     start<LocationPage>(&Catalogue::locations, std::move(query), requirement, context,
                         std::move(done));
   }
+  void reservations(ReservationQuery query, const domain::Requirement& requirement,
+                    const ReadContext& context, ListingDone<ReservationPage> done) const {
+    start<ReservationPage>(&Catalogue::reservations, std::move(query), requirement, context,
+                           std::move(done));
+  }
   // From the first database that can answer for good; what the primary says is final, also that the
   // instant has not come yet (the page is then true through less), or that there is no such
   // version.
@@ -84,6 +95,7 @@ class CataloguePath {
     Listing<Page> listing;
     std::size_t shelf = 0;
     domain::LocalTime asked_at;
+    Breaker::Attempt attempt;
   };
 
   template <typename Page, typename Query>
@@ -102,18 +114,54 @@ class CataloguePath {
   template <typename Query, typename Page>
   void ask(std::shared_ptr<Call<Query, Page>> call) const {
     // Only the primary can promise full consistency.
-    for (; call->requirement.fully_consistent && call->shelf + 1 < shelves_.size(); ++call->shelf) {
+    const auto bypassed = [&](const Shelf& shelf) {
+      return call->requirement.fully_consistent || !shelf.on();
+    };
+    while (call->shelf + 1 < shelves_.size() && bypassed(shelves_[call->shelf])) {
+      const Shelf& shelf = shelves_[call->shelf++];
       domain::Visit& visit = call->listing.trail.emplace_back();
-      visit.layer = shelves_[call->shelf].database->name();
+      visit.layer = shelf.database->name();
       visit.add(domain::Outcome::kBypassed);
+      if (!shelf.on()) visit.detail = shelf.power->why_off();
     }
     const Shelf& shelf = shelves_[call->shelf];
     call->asked_at = clock_.now();
+    if (shelf.breaker != nullptr) {
+      const auto attempt = shelf.breaker->admit();
+      if (!attempt) {
+        domain::Visit& visit = call->listing.trail.emplace_back();
+        visit.layer = shelf.database->name();
+        visit.add(domain::Outcome::kBreakerOpen);
+        visit.detail = shelf.breaker->why();
+        if (!call->listing.age) call->listing.page = absl::UnavailableError(visit.detail);
+        return go_on(std::move(call));
+      }
+      call->attempt = *attempt;
+    }
     ReadContext context = call->context;
     context.deadline = std::min(context.deadline, call->asked_at + shelf.timeout);
     (shelf.database->*call->method)(call->query, context, [this, call](absl::StatusOr<Page> page) {
+      learn(*call, page.status());
       told(call, std::move(page));
     });
+  }
+
+  // For the breaker. Who was in a hurry, has gone, or was turned away has no evidence.
+  template <typename Query, typename Page>
+  void learn(const Call<Query, Page>& call, const absl::Status& status) const {
+    const Shelf& shelf = shelves_[call.shelf];
+    if (shelf.breaker == nullptr) return;
+    using Evidence = Breaker::Evidence;
+    const bool hurried =
+        absl::IsDeadlineExceeded(status) && clock_.now() - call.asked_at < shelf.timeout;
+    const bool gone = call.context.cancelled != nullptr && *call.context.cancelled;
+    Evidence evidence = Evidence::kFails;
+    if (status.ok()) {
+      evidence = Evidence::kWorks;
+    } else if (hurried || gone || absl::IsResourceExhausted(status)) {
+      evidence = Evidence::kNone;
+    }
+    shelf.breaker->learn(call.attempt, evidence, std::string(status.message()));
   }
 
   template <typename Query, typename Page>
@@ -157,6 +205,13 @@ class CataloguePath {
       }
       if (good) return call->done(std::move(listing));
     }
+    go_on(std::move(call));
+  }
+
+  // To the next shelf; else that was all.
+  template <typename Query, typename Page>
+  void go_on(std::shared_ptr<Call<Query, Page>> call) const {
+    Listing<Page>& listing = call->listing;
     const bool gone = call->context.cancelled != nullptr && *call->context.cancelled;
     if (!gone && ++call->shelf < shelves_.size()) return ask(std::move(call));
     if constexpr (std::is_same_v<Page, PastPage>) {

@@ -31,11 +31,18 @@ struct Flights::Flight {
   std::vector<domain::Key> keys;
   std::vector<Answer> answers;
   std::vector<std::vector<Passenger>> passengers;  // per key
+  domain::LocalTime left;
 };
 
 Flights::Flights(Layer& inner, const clock::LocalClock& clock, clock::Timers& timers,
                  Options options)
-    : inner_(inner), clock_(clock), timers_(timers), options_(options) {}
+    : inner_(inner),
+      clock_(clock),
+      timers_(timers),
+      options_(options),
+      limit_({.target = options.target_wait,
+              .floor = static_cast<std::size_t>(options.max_batch),
+              .ceiling = options.max_waiting}) {}
 
 Flights::~Flights() {
   {
@@ -48,24 +55,37 @@ Flights::~Flights() {
 void Flights::read(std::span<const domain::Key> keys, std::span<Answer> answers,
                    const ReadContext& context, Done done) {
   if (keys.empty()) return done({});
+  const domain::LocalTime now = clock_.now();
   auto waiter = std::make_shared<Waiter>();
   waiter->answers = answers;
   waiter->answered.resize(keys.size());
   waiter->missing = keys.size();
   waiter->cancelled = context.cancelled;
   waiter->done = std::move(done);
-  {
-    const std::lock_guard lock(mutex_);
-    const auto gives_up = std::min(context.deadline, clock_.now() + options_.timeout);
-    waiter->departure = departures_.emplace(gives_up, waiter);
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      const auto [it, fresh] = queued_.try_emplace(keys[i]);
-      if (fresh) order_.push_back(keys[i]);
-      it->second.passengers.push_back({waiter, i, !fresh});
-    }
-    arm();
+  if (!enqueue(keys, waiter, context.deadline, now)) {
+    for (Answer& answer : answers) answer.outcome = Outcome::kRefused;
+    return waiter->done(fmt::format("not asked, too many reads wait for {}", inner_.name()));
   }
   launch();
+}
+
+// False: too much waits already. Who asks for what others wait for makes it no more.
+bool Flights::enqueue(std::span<const domain::Key> keys, const std::shared_ptr<Waiter>& waiter,
+                      domain::LocalTime deadline, domain::LocalTime now) {
+  const std::lock_guard lock(mutex_);
+  const domain::LocalTime oldest = order_.empty() ? now : order_.front().since;
+  if (!limit_.admits(order_.size(), oldest, now) &&
+      std::ranges::any_of(keys, [this](const auto& key) { return !queued_.contains(key); })) {
+    return false;
+  }
+  waiter->departure = departures_.emplace(std::min(deadline, now + options_.timeout), waiter);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto [it, fresh] = queued_.try_emplace(keys[i]);
+    if (fresh) order_.push_back({.key = keys[i], .since = now});
+    it->second.passengers.push_back({waiter, i, !fresh});
+  }
+  arm();
+  return true;
 }
 
 int Flights::waiting() const {
@@ -75,7 +95,19 @@ int Flights::waiting() const {
 
 int Flights::under_way() const {
   const std::lock_guard lock(mutex_);
-  return flights_;
+  return static_cast<int>(left_.size());
+}
+
+bool Flights::overdue() const {
+  const std::lock_guard lock(mutex_);
+  const domain::LocalTime now = clock_.now();
+  return std::ranges::any_of(
+      left_, [&](domain::LocalTime left) { return now - left >= options_.timeout; });
+}
+
+std::size_t Flights::waiting_limit() const {
+  const std::lock_guard lock(mutex_);
+  return limit_.limit();
 }
 
 void Flights::launch() {
@@ -102,10 +134,14 @@ void Flights::leave(std::shared_ptr<Flight> flight) {
 
 // The next flight, if one is free and somebody still waits for it. Those who have gone are settled.
 std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
-  if (flights_ >= options_.max_flights || order_.empty()) return nullptr;
+  if (static_cast<int>(left_.size()) >= options_.max_flights || order_.empty()) return nullptr;
   auto flight = std::make_shared<Flight>();
+  const std::size_t waiting = order_.size();
+  domain::LocalTime youngest;
   while (!order_.empty() && static_cast<int>(flight->keys.size()) < options_.max_batch) {
-    const auto it = queued_.find(order_.front());
+    Place& first = order_.front();
+    youngest = first.since;
+    const auto it = queued_.find(first.key);
     auto passengers = std::move(it->second.passengers);
     std::erase_if(passengers, [&](const Passenger& passenger) {
       if (!passenger.waiter->gone()) return false;
@@ -116,15 +152,18 @@ std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
       return true;
     });
     if (!passengers.empty()) {
-      flight->keys.push_back(std::move(order_.front()));
+      flight->keys.push_back(std::move(first.key));
       flight->passengers.push_back(std::move(passengers));
     }
     queued_.erase(it);
     order_.pop_front();
   }
+  const domain::LocalTime now = clock_.now();
+  limit_.took(waiting, now - youngest, now);
   if (flight->keys.empty()) return nullptr;
   flight->answers.resize(flight->keys.size());
-  ++flights_;
+  flight->left = now;
+  left_.push_back(now);
   return flight;
 }
 
@@ -133,7 +172,7 @@ void Flights::landed(Flight& flight, const std::string& detail) {
   std::shared_ptr<Flight> next;
   {
     const std::lock_guard lock(mutex_);
-    --flights_;
+    left_.erase(std::ranges::find(left_, flight.left));
     for (std::size_t i = 0; i < flight.keys.size(); ++i) {
       for (const Passenger& passenger : flight.passengers[i]) {
         if (!detail.empty() && !passenger.waiter->settled) passenger.waiter->detail = detail;
@@ -177,13 +216,15 @@ void Flights::arm() {
   if (first >= armed_) return;
   if (timer_ != 0) timers_.cancel(timer_);
   armed_ = first;
-  timer_ = timers_.at(first, [this] { expire(); });
+  timer_ = timers_.at(first, [this, first] { expire(first); });
 }
 
-void Flights::expire() {
+// A timer that another one has replaced while it was going off leaves that one alone.
+void Flights::expire(domain::LocalTime armed) {
   Landing landing;
   {
     const std::lock_guard lock(mutex_);
+    if (armed_ != armed) return;
     armed_ = domain::LocalTime::max();
     timer_ = 0;
     const domain::LocalTime now = clock_.now();

@@ -4,7 +4,8 @@
 //
 // A read never joins a flight that has left: the answer is from a statement sent after the read
 // arrived, so that a bound on its age means what it says. Every read is answered by its deadline or
-// the layer's timeout, whichever comes first, even if the layer never answers.
+// the layer's timeout, whichever comes first, even if the layer never answers; or it is refused
+// (kRefused, at once) while those that wait do so for too long.
 //
 // Thread-safe; one mutex, never held while the layer or a caller is called. Outlives the reads
 // under way.
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "stock/admission/adaptive_limit.h"
 #include "stock/clock/local_clock.h"
 #include "stock/clock/timers.h"
 #include "stock/layers/layer.h"
@@ -30,6 +32,10 @@ class Flights final : public Layer {
     int max_flights = 4;  // reads of the layer under way at the same time
     int max_batch = 256;  // keys in one of them
     std::chrono::nanoseconds timeout = std::chrono::seconds(1);
+    // When all keys wait for longer than this, new reads are refused, but for what the next flight
+    // has room for.
+    std::chrono::nanoseconds target_wait = std::chrono::milliseconds(100);
+    std::size_t max_waiting = 1 << 16;  // keys
   };
 
   Flights(Layer& inner, const clock::LocalClock& clock, clock::Timers& timers, Options options);
@@ -42,6 +48,10 @@ class Flights final : public Layer {
   // Keys waiting for a flight, and flights under way.
   [[nodiscard]] int waiting() const;
   [[nodiscard]] int under_way() const;
+  // The layer has not answered somebody for longer than it may take.
+  [[nodiscard]] bool overdue() const;
+  // As many keys may wait at present.
+  [[nodiscard]] std::size_t waiting_limit() const;
 
  private:
   struct Waiter;
@@ -54,9 +64,15 @@ class Flights final : public Layer {
   struct Queued {
     std::vector<Passenger> passengers;
   };
+  struct Place {
+    domain::Key key;
+    domain::LocalTime since;
+  };
   using Landing = std::vector<std::shared_ptr<Waiter>>;  // to be told, without the mutex
   using Departures = std::multimap<domain::LocalTime, std::shared_ptr<Waiter>>;
 
+  bool enqueue(std::span<const domain::Key> keys, const std::shared_ptr<Waiter>& waiter,
+               domain::LocalTime deadline, domain::LocalTime now);
   void launch();
   std::shared_ptr<Flight> board(Landing& landing);
   void leave(std::shared_ptr<Flight> flight);
@@ -64,7 +80,7 @@ class Flights final : public Layer {
   void answer(const Passenger& passenger, const Answer& answer, Landing& landing);
   void settle(const std::shared_ptr<Waiter>& waiter, Landing& landing);
   void arm();
-  void expire();
+  void expire(domain::LocalTime armed);
   static void tell(Landing& landing);
 
   Layer& inner_;
@@ -74,11 +90,12 @@ class Flights final : public Layer {
 
   mutable std::mutex mutex_;
   absl::flat_hash_map<domain::Key, Queued> queued_;
-  std::deque<domain::Key> order_;  // the keys of queued_, oldest first
-  Departures departures_;          // unanswered waiters by the instant at which they give up
+  std::deque<Place> order_;  // the keys of queued_, oldest first
+  admission::AdaptiveLimit limit_;
+  Departures departures_;  // unanswered waiters by the instant at which they give up
   domain::LocalTime armed_ = domain::LocalTime::max();
   clock::Timers::Id timer_ = 0;
-  int flights_ = 0;
+  std::vector<domain::LocalTime> left_;  // when each of those under way did
 };
 
 }  // namespace stock::layers

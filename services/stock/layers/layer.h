@@ -20,7 +20,7 @@ namespace stock::layers {
 
 // What a layer says of one key. `reading` means something for kHit and kCoalesced only. A layer
 // answers kHit, kMiss (it holds no statement), kCorrupt, kError or kTimeout; decorators add
-// kCoalesced and kBreakerOpen; the rest are verdicts of the read path.
+// kCoalesced, kRefused, kBreakerOpen and kBypassed; the rest are verdicts of the read path.
 struct Answer {
   domain::Outcome outcome = domain::Outcome::kMiss;
   domain::Reading reading;

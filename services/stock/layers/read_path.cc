@@ -36,6 +36,7 @@ void ReadPath::start(Read& read) const {
   read.stage_of_.assign(n, 0);
   read.open_ = n;
   attention_.note();
+  observer_.asked(read.keys);
   ask(read, 0);
 }
 
@@ -83,9 +84,13 @@ void ReadPath::told(Read& read, std::size_t stage, std::string detail) const {
   const std::size_t open_before = read.open_;
   const auto& write = read.requirement.at_least;
   if (write && !stages_[stage].judged) read.shown_before_ = view_.shows(*write);
+  Judgements judgements{};
   for (std::size_t i = 0; i < read.answers_.size(); ++i) {
     const std::size_t key = read.asked_index_.empty() ? i : read.asked_index_[i];
-    visit.add(judge(read, stage, key, read.answers_[i]));
+    visit.add(judge(read, stage, key, read.answers_[i], judgements));
+  }
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
+    if (judgements[i] > 0) observer_.judged(stage, static_cast<Judgement>(i), judgements[i]);
   }
   observer_.visited(stage, visit);
   if (stage > 0 && read.open_ < open_before) fill(read, stage);
@@ -95,22 +100,37 @@ void ReadPath::told(Read& read, std::size_t stage, std::string detail) const {
 
 // What the read path makes of one layer's answer to one key. The bound is judged now, when the
 // answer is here, and not when it was asked for.
-Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key, Answer& answer) const {
+Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key, Answer& answer,
+                        Judgements& judgements) const {
   if (!answer.found()) {
-    if (answer.outcome == Outcome::kCorrupt) observer_.judged(stage, Judgement::kCorrupt);
+    if (answer.outcome == Outcome::kCorrupt) {
+      ++judgements[static_cast<std::size_t>(Judgement::kCorrupt)];
+    }
     return answer.outcome;
   }
-  const Judgement judgement = stand(stage, read.keys[key], answer.reading);
+  const Judgement judgement = stand(stage, read.keys[key], answer.reading, judgements);
   if (judgement == Judgement::kVoid) return Outcome::kSuperseded;
 
+  const std::optional<Outcome> wanting = wants(read, stage, judgement, answer);
   domain::Reading& best = read.readings[key];
   Read::State& state = read.states_[key];
-  if (state == Read::State::kOpen || answer.reading.true_through > best.true_through) {
+  // What passes is the answer, also where a candidate has a later date: that one may be without the
+  // write that has to be shown.
+  if (!wanting || state == Read::State::kOpen || answer.reading.true_through > best.true_through) {
     best = answer.reading;
     best.layer = stages_[stage].layer->name();
     read.stage_of_[key] = stage;
     state = Read::State::kCandidate;
   }
+  if (wanting) return *wanting;
+  state = Read::State::kAnswered;
+  --read.open_;
+  return answer.outcome;
+}
+
+// Why an answer does not pass; nothing if it does.
+std::optional<Outcome> ReadPath::wants(Read& read, std::size_t stage, Judgement judgement,
+                                       const Answer& answer) const {
   if (judgement == Judgement::kSuperseded) return Outcome::kSuperseded;
   if (read.requirement.at_least && !shows(read, stage, judgement, answer)) {
     const bool same_history = answer.reading.incarnation == read.requirement.at_least->incarnation;
@@ -122,14 +142,12 @@ Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key, Answer& 
     const auto& bound = read.requirement.max_age;
     if (!old || (bound && !domain::meets(*old, *bound))) return Outcome::kTooOld;
   }
-  state = Read::State::kAnswered;
-  --read.open_;
-  return answer.outcome;
+  return std::nullopt;
 }
 
 // Dates a copy by the feed. The ledger itself needs no judge: nobody knows better.
-Judgement ReadPath::stand(std::size_t stage, const domain::Key& key,
-                          domain::Reading& reading) const {
+Judgement ReadPath::stand(std::size_t stage, const domain::Key& key, domain::Reading& reading,
+                          Judgements& judgements) const {
   Judgement judgement = Judgement::kOwnStamp;
   if (reading.incarnation != identity_.current()) {
     judgement = Judgement::kVoid;
@@ -149,7 +167,7 @@ Judgement ReadPath::stand(std::size_t stage, const domain::Key& key,
         break;
     }
   }
-  observer_.judged(stage, judgement);
+  ++judgements[static_cast<std::size_t>(judgement)];
   return judgement;
 }
 
@@ -237,6 +255,7 @@ void ReadPath::finish(Read& read) const {
   read.answered_at = clock_.now();
   if (reopen(read)) return;
   std::size_t missing = 0;
+  read.ages.resize(read.keys.size());
   for (std::size_t i = 0; i < read.keys.size(); ++i) {
     if (read.states_[i] == Read::State::kOpen) {
       ++missing;
@@ -247,13 +266,18 @@ void ReadPath::finish(Read& read) const {
       ++missing;
       continue;
     }
+    read.ages[i] = *old;
     domain::include(read.oldest, *old);
     if (read.states_[i] == Read::State::kCandidate) read.bound_missed = true;
   }
+  const bool refused = std::ranges::any_of(
+      read.trail, [](const domain::Visit& visit) { return visit.count(Outcome::kRefused) > 0; });
+  const auto unanswered =
+      refused ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kUnavailable;
   if (missing > 0) {
     read.oldest.reset();
-    read.status = absl::UnavailableError(
-        fmt::format("no layer could answer {} of {} keys", missing, read.keys.size()));
+    read.status = absl::Status(
+        unanswered, fmt::format("no layer could answer {} of {} keys", missing, read.keys.size()));
   } else if (read.never_seen_) {
     read.status = absl::FailedPreconditionError(
         "the ledger does not hold the write of this token, and it is none of its past");
@@ -263,16 +287,26 @@ void ReadPath::finish(Read& read) const {
             ? "as fresh as the token asks for"
             : fmt::format("within the bound of {} µs",
                           read.requirement.max_age.value_or(std::chrono::microseconds(0)).count());
-    read.status = absl::UnavailableError(
+    read.status = absl::Status(
+        unanswered,
         fmt::format("no layer could answer {}; the best bound that could be met is {} µs", bound,
                     read.oldest->worst().count()));
   } else {
-    for (std::size_t i = 0; i < read.keys.size(); ++i) {
-      const auto old = age(read.readings[i], read.answered_at);
-      observer_.answered(read.stage_of_[i], old->age);
-    }
+    count_answers(read);
   }
   read.finished();
+}
+
+// Neighbours are often of one layer and one age: they are counted together.
+void ReadPath::count_answers(const Read& read) const {
+  const auto same = [&](std::size_t a, std::size_t b) {
+    return read.stage_of_[a] == read.stage_of_[b] && read.ages[a].age == read.ages[b].age;
+  };
+  for (std::size_t first = 0, next = 0; first < read.keys.size(); first = next) {
+    while (next < read.keys.size() && same(first, next)) ++next;
+    observer_.answered(read.stage_of_[first], read.ages[first].age,
+                       static_cast<std::int64_t>(next - first));
+  }
 }
 
 }  // namespace stock::layers

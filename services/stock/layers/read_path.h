@@ -6,7 +6,10 @@
 // outlives its reads.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -37,12 +40,14 @@ inline constexpr std::size_t kJudgements = 5;
 class ReadObserver {
  public:
   virtual ~ReadObserver() = default;
+  // These keys are about to be read.
+  virtual void asked(std::span<const domain::Key> keys) { (void)keys; }
   // A stage (by its index) was visited by one read.
   virtual void visited(std::size_t stage, const domain::Visit& visit) = 0;
-  // A level was answered from a stage.
-  virtual void answered(std::size_t stage, std::chrono::microseconds age) = 0;
-  // What a copy that a stage had was found to be.
-  virtual void judged(std::size_t stage, Judgement judgement) = 0;
+  // So many levels were answered from a stage, all of that age.
+  virtual void answered(std::size_t stage, std::chrono::microseconds age, std::int64_t levels) = 0;
+  // What so many copies that a stage had were found to be.
+  virtual void judged(std::size_t stage, Judgement judgement, std::int64_t copies) = 0;
 };
 
 // One read of distinct keys. The caller makes it, hands it to ReadPath::start() and keeps it alive
@@ -59,10 +64,12 @@ class Read {
 
   // Out. When `status` is not OK, readings may be missing. UNAVAILABLE: no layer could answer
   // within the bound; `oldest` is then the age of the best answer there was, if there was one for
-  // each key. FAILED_PRECONDITION: the ledger does not show the write that the answer has to show:
-  // that is none of its past.
+  // each key. RESOURCE_EXHAUSTED: the same, and a layer that might have was too busy.
+  // FAILED_PRECONDITION: the ledger does not show the write that the answer has to show: that is
+  // none of its past.
   absl::Status status;
   absl::InlinedVector<domain::Reading, 1> readings;  // one for one
+  absl::InlinedVector<domain::Age, 1> ages;          // of these, when it was answered; if OK
   std::optional<domain::Age> oldest;
   bool bound_missed = false;  // allow_stale let something through
   domain::LocalTime answered_at;
@@ -102,14 +109,21 @@ class ReadPath {
  private:
   void ask(Read& read, std::size_t stage) const;
   void told(Read& read, std::size_t stage, std::string detail) const;
-  domain::Outcome judge(Read& read, std::size_t stage, std::size_t key, Answer& answer) const;
-  Judgement stand(std::size_t stage, const domain::Key& key, domain::Reading& reading) const;
+  using Judgements =
+      std::array<std::int64_t, kJudgements>;  // how many copies were found to be what
+  domain::Outcome judge(Read& read, std::size_t stage, std::size_t key, Answer& answer,
+                        Judgements& judgements) const;
+  std::optional<domain::Outcome> wants(Read& read, std::size_t stage, Judgement judgement,
+                                       const Answer& answer) const;
+  Judgement stand(std::size_t stage, const domain::Key& key, domain::Reading& reading,
+                  Judgements& judgements) const;
   [[nodiscard]] bool shows(const Read& read, std::size_t stage, Judgement judgement,
                            const Answer& answer) const;
   void renew(const Read& read, std::size_t stage) const;
   void fill(Read& read, std::size_t stage) const;
   bool reopen(Read& read) const;
   void finish(Read& read) const;
+  void count_answers(const Read& read) const;
 
   const std::vector<Stage> stages_;
   const clock::LocalClock& clock_;

@@ -11,9 +11,10 @@
 
 namespace stock::ledger {
 
-// Applies `request` to `levels`, which hold every key that it names, so that the next request of
-// the batch sees what this one did; appends one movement per key moved, and the level that it left,
-// both in order of key. Or refuses, naming every line at fault, and then changes nothing at all.
+// Applies the changes of `request` to `levels`, which hold every key that it names, so that the
+// next request of the batch sees what this one did; appends one movement per key moved, and the
+// level that it left, both in order of key. Or refuses, naming every line at fault, and then
+// changes nothing at all.
 //
 // The rules:
 // - Adjusts of one key are summed, exactly, and judged by their sum alone.
@@ -25,6 +26,7 @@ namespace stock::ledger {
 // - A key without a level reads as 0, and gets a level, if its location exists.
 // - `expected_version` is that of the level or of the tombstone that is there; 0 is met by any key
 //   without a level.
+// - Settings may take what is promised below what there is: it is then not sold any more.
 // - A key that is set occurs once in its request: the caller sees to that.
 //
 // When lines fail for different reasons, the request is refused for the one that is hardest to

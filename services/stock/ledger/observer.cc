@@ -6,6 +6,8 @@ std::string_view retry_name(Retry retry) {
   switch (retry) {
     case Retry::kConflict:
       return "conflict";
+    case Retry::kLocked:
+      return "locked";
     case Retry::kUnreachable:
       return "unreachable";
     case Retry::kUnknownCommit:

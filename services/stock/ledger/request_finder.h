@@ -17,6 +17,8 @@ struct FoundRequest {
   // The transaction that applied the request, as one of this incarnation: every snapshot that shows
   // it shows the request's write. Nothing when the ledger does not hold the request.
   std::optional<domain::Xid> xid;
+  // Requests of transactions up to this one may have been pruned; nothing: none ever were.
+  std::optional<domain::Xid> pruned_through;
 };
 
 // Thread-safe, never blocks.

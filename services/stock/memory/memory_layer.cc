@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "absl/container/inlined_vector.h"
 #include "stock/memory/sieve.h"
 
 namespace stock::memory {
@@ -14,14 +15,13 @@ constexpr std::size_t kLeastPerShard = 64;
 
 // `watermark` was loaded before the entry was looked at; in the other order a move between the two
 // would be dated by a watermark that covers it.
-void answer(const domain::Reading* found, const feed::Watermark& watermark,
-            layers::Answer& answer) {
+void answer(const Copy* found, const feed::Watermark& watermark, layers::Answer& answer) {
   if (found == nullptr) {
     answer.outcome = Outcome::kMiss;
     return;
   }
   answer.outcome = Outcome::kHit;
-  answer.reading = *found;
+  found->give(answer.reading);
   if (watermark.incarnation != found->incarnation) return;
   if (watermark.stamp < found->true_through) return;
   answer.reading.true_through = watermark.stamp;
@@ -29,7 +29,10 @@ void answer(const domain::Reading* found, const feed::Watermark& watermark,
   answer.reading.confirmed_within = watermark.round_trip;
 }
 
-bool replaces(const domain::Reading& offered, const domain::Reading& held) {
+const domain::Key& key_of(const domain::Key& key) { return key; }
+const domain::Key& key_of(const feed::Move& move) { return move.key; }
+
+bool replaces(const domain::Reading& offered, const Copy& held) {
   if (offered.incarnation != held.incarnation) return true;
   if (offered.version != held.version) return offered.version > held.version;
   return offered.true_through > held.true_through;
@@ -58,15 +61,35 @@ MemoryLayer::MemoryLayer(const MemoryOptions& options, const feed::View& view) :
 
 MemoryLayer::~MemoryLayer() = default;
 
+// Looking up many keys, their entries are waited for together: what is not in the processor's cache
+// is asked for some steps ahead.
+template <typename Items, typename Use>
+void MemoryLayer::each(const Items& items, Use use) const {
+  constexpr std::size_t kAhead = 16;
+  absl::InlinedVector<HashedKey, kAhead> group;
+  for (std::size_t first = 0; first < items.size(); first += kAhead) {
+    group.clear();
+    for (std::size_t i = first; i < std::min(first + kAhead, items.size()); ++i) {
+      const HashedKey& key = group.emplace_back(key_of(items[i]));
+      shard_of(key.hash).sieve.prefetch_bucket(key);
+    }
+    if (group.size() > 1) {
+      for (const HashedKey& key : group) shard_of(key.hash).sieve.prefetch_entry(key);
+    }
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      Shard& shard = shard_of(group[i].hash);
+      const std::lock_guard lock(shard.mutex);
+      use(first + i, group[i], shard);
+    }
+  }
+}
+
 void MemoryLayer::read(std::span<const domain::Key> keys, std::span<layers::Answer> answers,
                        const layers::ReadContext& /*context*/, layers::Done done) {
   const feed::Watermark watermark = view_.watermark();
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const HashedKey key(keys[i]);
-    Shard& shard = shard_of(key.hash);
-    const std::lock_guard lock(shard.mutex);
+  each(keys, [&](std::size_t i, const HashedKey& key, Shard& shard) {
     answer(shard.sieve.visit(key), watermark, answers[i]);
-  }
+  });
   done({});
 }
 
@@ -77,16 +100,14 @@ void MemoryLayer::offer(std::span<const domain::Key> keys,
     Shard& shard = shard_of(key.hash);
     const std::lock_guard lock(shard.mutex);
     if (!view_.admits(keys[i], readings[i])) continue;
-    domain::Reading* held = shard.sieve.peek(key);
+    // Without what dates it by a watermark: answers are dated by that of their time.
+    const Copy offered(readings[i]);
+    Copy* held = shard.sieve.peek(key);
     if (held == nullptr) {
-      if (shard.sieve.insert(key, readings[i])) ++shard.evictions;
+      if (shard.sieve.insert(key, offered)) ++shard.evictions;
     } else if (replaces(readings[i], *held)) {
-      *held = readings[i];
-    } else {
-      continue;
+      *held = offered;
     }
-    // Answers are dated by the watermark of their time, or by the copy's own date.
-    shard.sieve.peek(key)->confirmed_at = {};
   }
 }
 
@@ -100,7 +121,18 @@ void MemoryLayer::peek(std::span<const domain::Key> keys, std::span<layers::Answ
   }
 }
 
-void MemoryLayer::began() {
+void MemoryLayer::remove(std::span<const domain::Key> keys,
+                         absl::AnyInvocable<void(absl::Status)> done) {
+  for (const domain::Key& key : keys) {
+    const HashedKey hashed(key);
+    Shard& shard = shard_of(hashed.hash);
+    const std::lock_guard lock(shard.mutex);
+    shard.sieve.erase(hashed);
+  }
+  done(absl::OkStatus());
+}
+
+void MemoryLayer::clear() {
   for (const auto& shard : shards_) {
     const std::lock_guard lock(shard->mutex);
     shard->sieve.clear();
@@ -110,18 +142,17 @@ void MemoryLayer::began() {
 // The view's slots have been written by now, so that an older copy that comes after this is
 // refused.
 void MemoryLayer::moved(std::span<const feed::Move> moves) {
-  for (const feed::Move& move : moves) {
-    const HashedKey key(move.key);
-    Shard& shard = shard_of(key.hash);
-    const std::lock_guard lock(shard.mutex);
-    domain::Reading* held = shard.sieve.peek(key);
-    if (held == nullptr || held->version >= move.version) continue;
+  each(moves, [&](std::size_t i, const HashedKey& key, Shard& shard) {
+    const feed::Move& move = moves[i];
+    Copy* held = shard.sieve.peek(key);
+    if (held == nullptr || held->version >= move.version) return;
     held->exists = move.exists;
     held->version = move.version;
     held->counts = move.counts;
+    held->earliest_expiry = move.earliest_expiry;
     held->as_of = move.as_of;
     held->true_through = move.as_of;
-  }
+  });
 }
 
 MemoryStats MemoryLayer::stats() const {
@@ -135,7 +166,7 @@ MemoryStats MemoryLayer::stats() const {
   return stats;
 }
 
-// By the upper half of the hash; the buckets within a shard go by its lowest bits.
+// By the upper half of the hash; the buckets within a shard go by the lower one.
 MemoryLayer::Shard& MemoryLayer::shard_of(std::size_t hash) const {
   return *shards_[((hash >> 32) * shards_.size()) >> 32];
 }

@@ -22,6 +22,7 @@
 #include "stock/feed/tail.h"
 #include "stock/feed/view.h"
 #include "stock/layers/layer.h"
+#include "stock/layers/removable.h"
 
 namespace stock::memory {
 
@@ -38,7 +39,10 @@ struct MemoryStats {
   std::uint64_t evictions = 0;  // since the start
 };
 
-class MemoryLayer final : public layers::Layer, public layers::Fillable, public feed::Listener {
+class MemoryLayer final : public layers::Layer,
+                          public layers::Fillable,
+                          public layers::Removable,
+                          public feed::Listener {
  public:
   // `view` outlives the layer.
   MemoryLayer(const MemoryOptions& options, const feed::View& view);
@@ -54,8 +58,12 @@ class MemoryLayer final : public layers::Layer, public layers::Fillable, public 
   // As read(), but it makes no key more worth keeping: for those who only look.
   void peek(std::span<const domain::Key> keys, std::span<layers::Answer> answers) const;
 
+  void remove(std::span<const domain::Key> keys,
+              absl::AnyInvocable<void(absl::Status)> done) override;
+  void clear();
+
   // Of the feed: forgets everything; updates what is held.
-  void began() override;
+  void began() override { clear(); }
   void moved(std::span<const feed::Move> moves) override;
 
   [[nodiscard]] MemoryStats stats() const;
@@ -63,6 +71,9 @@ class MemoryLayer final : public layers::Layer, public layers::Fillable, public 
  private:
   struct Shard;
   [[nodiscard]] Shard& shard_of(std::size_t hash) const;
+  // Calls `use` with the index, the key and the locked shard of each of `items`, keys or moves.
+  template <typename Items, typename Use>
+  void each(const Items& items, Use use) const;
 
   const feed::View& view_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -7,16 +7,25 @@ namespace stock::postgres {
 void ArrayLiteral::add(std::string_view text) {
   separate();
   text_ += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') text_ += '\\';
-    text_ += c;
+  // What needs no backslash, as nearly everything does, goes in one piece.
+  for (std::size_t at = 0; (at = text.find_first_of("\"\\")) != text.npos;) {
+    text_ += text.substr(0, at);
+    text_ += '\\';
+    text_ += text[at];
+    text.remove_prefix(at + 1);
   }
+  text_ += text;
   text_ += '"';
 }
 
 void ArrayLiteral::add(std::int64_t number) {
   separate();
   text_ += std::to_string(number);
+}
+
+void ArrayLiteral::add_null() {
+  separate();
+  text_ += "NULL";
 }
 
 std::string ArrayLiteral::take() {

@@ -13,6 +13,7 @@ class ArrayLiteral {
   // Any text, in quotes: commas, braces, quotes, backslashes and "NULL" mean themselves.
   void add(std::string_view text);
   void add(std::int64_t number);
+  void add_null();
   // Closes the array and hands it over.
   std::string take();
 

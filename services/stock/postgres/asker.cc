@@ -79,12 +79,23 @@ absl::Status Asker::learn(Connection& connection, domain::LocalTime sent, const 
     connection.reject();
     return absl::UnavailableError("the database called primary is a standby");
   }
-  // Another history may come with another clock: not to be learnt without knowing whose it is.
+  // Another history may come with another clock: not to be learnt without knowing whose it is. Nor
+  // is a ledger that was loaded from a dump meanwhile the one that this connection was accepted
+  // for.
   if (stamp.incarnation == 0) {
+    connection.reject();
     return absl::UnavailableError("the ledger's incarnation has not begun yet");
   }
-  knowledge_.identity.primary_says(stamp.incarnation);
-  knowledge_.clock.measured(sent, stamp.now, received);
+  using Heard = feed::LedgerIdentity::Heard;
+  const auto belief =
+      knowledge_.identity.primary_says(stamp.incarnation, connection.begun_at(), received);
+  if (belief.heard == Heard::kFormer) {
+    connection.reject();
+    return absl::UnavailableError("the database called primary is one of before");
+  }
+  if (knowledge_.clock.measured(sent, stamp.now, received, belief.history)) {
+    knowledge_.identity.clock_was_set(stamp.incarnation);
+  }
   read({.true_through = stamp.now,
         .incarnation = stamp.incarnation,
         .heartbeat = stamp.heartbeat,

@@ -15,6 +15,14 @@ void forbid_reconnecting([[maybe_unused]] pqxx::connection& connection) {
 #endif
 }
 
+// libpqxx 6 puts it off until it executes the statement itself; asked again it does nothing.
+void prepare_now([[maybe_unused]] pqxx::connection& connection,
+                 [[maybe_unused]] const std::string& name) {
+#if PQXX_VERSION_MAJOR < 7
+  connection.prepare_now(name);
+#endif
+}
+
 pqxx::result exec_prepared(pqxx::transaction_base& transaction, const std::string& name,
                            const std::vector<std::string>& parameters) {
 #if PQXX_VERSION_MAJOR < 7
@@ -28,17 +36,40 @@ pqxx::result exec_prepared(pqxx::transaction_base& transaction, const std::strin
 
 }  // namespace
 
-Connection::Connection(const std::string& url) : connection_(url) {
+Connection::Connection(const std::string& url, domain::LocalTime now)
+    : begun_at_(now), connection_(url) {
   forbid_reconnecting(connection_);
 }
 
 pqxx::result Connection::exec(pqxx::transaction_base& transaction, const Statement& statement,
                               const std::vector<std::string>& parameters) {
-  if (!prepared_.contains(&statement)) {
-    connection_.prepare(statement.name, statement.text);
-    prepared_.insert(&statement);
-  }
+  prepare(statement);
   return exec_prepared(transaction, statement.name, parameters);
+}
+
+pqxx::result Connection::exec(pqxx::nontransaction& transaction, const std::vector<Step>& steps) {
+  std::string query;
+  for (const Step& step : steps) {
+    if (!query.empty()) query += "; ";
+    if (step.statement == nullptr) {
+      query += step.command;
+      continue;
+    }
+    prepare(*step.statement);
+    prepare_now(connection_, step.statement->name);
+    query += "EXECUTE " + step.statement->name;
+    for (std::size_t i = 0; i < step.parameters.size(); ++i) {
+      query += i == 0 ? "(" : ", ";
+      query += transaction.quote(step.parameters[i]);
+    }
+    if (!step.parameters.empty()) query += ")";
+  }
+  return transaction.exec(query);
+}
+
+void Connection::prepare(const Statement& statement) {
+  if (!prepared_.insert(&statement).second) return;
+  connection_.prepare(statement.name, statement.text);
 }
 
 std::string_view text(const pqxx::field& field) { return {field.c_str(), field.size()}; }
@@ -51,11 +82,14 @@ std::int64_t number(const pqxx::field& field) {
 }
 
 domain::Counts counts(const pqxx::row& row, int first) {
-  return {.on_hand = number(row[first]),
-          .reserved = number(row[first + 1]),
-          .committed = number(row[first + 2]),
-          .safety_stock = number(row[first + 3]),
-          .backorder_limit = number(row[first + 4])};
+  auto field = row.begin();
+  field += first - 1;
+  const auto next = [&field] { return number(++field); };
+  return {.on_hand = next(),
+          .reserved = next(),
+          .committed = next(),
+          .safety_stock = next(),
+          .backorder_limit = next()};
 }
 
 }  // namespace stock::postgres

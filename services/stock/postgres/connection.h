@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "stock/domain/level.h"
@@ -15,22 +16,43 @@
 
 namespace stock::postgres {
 
+// One thing to run: a command without parameters or result, such as BEGIN, or else a statement.
+struct Step {
+  Step(const char* command) : command(command) {}  // NOLINT(google-explicit-constructor)
+  Step(const Statement& statement, std::vector<std::string> parameters)
+      : statement(&statement), parameters(std::move(parameters)) {}
+
+  const char* command = nullptr;
+  const Statement* statement = nullptr;
+  std::vector<std::string> parameters;
+};
+
 // Belongs to one thread at a time. Every call can throw what libpqxx throws.
 class Connection {
  public:
-  // Connects, and blocks meanwhile.
-  explicit Connection(const std::string& url);
+  // Connects, and blocks meanwhile. `now` is read before.
+  Connection(const std::string& url, domain::LocalTime now);
 
   [[nodiscard]] pqxx::connection& pq() { return connection_; }
+  // It leads to where its address led at this instant or later.
+  [[nodiscard]] domain::LocalTime begun_at() const { return begun_at_; }
   [[nodiscard]] bool open() const { return connection_.is_open(); }
   // Runs a statement, prepared when it is used for the first time.
   pqxx::result exec(pqxx::transaction_base& transaction, const Statement& statement,
                     const std::vector<std::string>& parameters = {});
+  // Runs several things in one round trip, in a transaction that they begin or end themselves. The
+  // result is that of the last one; an error may be that of any, and what comes after it is not
+  // run.
+  pqxx::result exec(pqxx::nontransaction& transaction, const std::vector<Step>& steps);
   // Whoever answers is not who was looked for: the session is to look again.
   void reject() { rejected_ = true; }
   [[nodiscard]] bool rejected() const { return rejected_; }
 
  private:
+  // The first time prepares it.
+  void prepare(const Statement& statement);
+
+  const domain::LocalTime begun_at_;
   pqxx::connection connection_;
   pqxx::quiet_errorhandler quiet_{connection_};
   std::unordered_set<const Statement*> prepared_;

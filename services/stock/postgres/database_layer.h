@@ -35,6 +35,8 @@ class DatabaseLayer final : public layers::Layer, public layers::Catalogue {
                  layers::PageDone<layers::MovementPage> done) override;
   void locations(layers::LocationQuery query, const layers::ReadContext& context,
                  layers::PageDone<layers::LocationPage> done) override;
+  void reservations(layers::ReservationQuery query, const layers::ReadContext& context,
+                    layers::PageDone<layers::ReservationPage> done) override;
   void past(layers::PastQuery query, const layers::ReadContext& context,
             layers::PageDone<layers::PastPage> done) override;
 

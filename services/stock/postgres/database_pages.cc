@@ -22,6 +22,8 @@ using layers::MovementQuery;
 using layers::PastLevel;
 using layers::PastPage;
 using layers::PastQuery;
+using layers::ReservationPage;
+using layers::ReservationQuery;
 
 // One more than asked for tells whether there is more.
 std::string one_more(std::int32_t limit) { return std::to_string(std::int64_t{limit} + 1); }
@@ -62,18 +64,7 @@ std::vector<std::string> parameters(const MovementQuery& query) {
 }
 
 void add(MovementPage& page, const MovementQuery& query, const pqxx::row& row, const Dating&) {
-  domain::Movement& movement = page.movements.emplace_back();
-  movement.key = query.key;
-  movement.version = number(row[1]);
-  movement.committed_at = time(row[2]);
-  movement.delta = counts(row, 3);
-  movement.after = counts(row, 8);
-  movement.deleted = flag(row[13]);
-  movement.kind = domain::parse_kind(text(row[14])).value_or(domain::MovementKind::kDirect);
-  movement.reason = text(row[15]);
-  movement.reference = text(row[16]);
-  movement.actor = text(row[17]);
-  movement.request = domain::parse_uuid(text(row[18]));
+  page.movements.push_back(movement(query.key, row));
 }
 
 const Statement& statement(const LocationQuery&, Role role) { return sql::location_page(role); }
@@ -126,6 +117,9 @@ absl::StatusOr<PastPage> ask_page(const Asker& asker, Session& session, const Pa
           const std::int64_t position = number(row[0]);
           if (position == 0) continue;
           PastLevel& level = page.levels[static_cast<std::size_t>(position - 1)];
+          if (!row[12].is_null()) page.horizon = time(row[12]);
+          level.pruned = row[2].is_null();
+          if (level.pruned) continue;
           level.found = true;
           level.reading = reading(row, dating);
           level.seen_by = time(row[9]);
@@ -138,6 +132,33 @@ absl::StatusOr<PastPage> ask_page(const Asker& asker, Session& session, const Pa
         }
       });
   if (!status.ok()) return status;
+  return page;
+}
+
+template <>
+absl::StatusOr<ReservationPage> ask_page(const Asker& asker, Session& session,
+                                         const ReservationQuery& query) {
+  const std::vector<std::string> parameters = {
+      domain::format_uuid(query.id.value_or(domain::Uuid{})),
+      domain::format_uuid(query.after),
+      query.state ? std::string(domain::state_name(*query.state)) : "",
+      query.key ? query.key->sku : "",
+      query.key ? query.key->location : "",
+      one_more(query.limit)};
+  ReservationPage page;
+  const absl::Status status = asker.ask(
+      session, query.id ? sql::reservation_of(asker.role()) : sql::reservation_page(asker.role()),
+      parameters, [&](const Dating& dating, const pqxx::result& rows) {
+        page.true_through = dating.true_through;
+        page.incarnation = dating.incarnation;
+        page.shows = dating.shows;
+        page.reservations = read_reservations(rows, 7);
+      });
+  if (!status.ok()) return status;
+  if (page.reservations.size() > static_cast<std::size_t>(query.limit)) {
+    page.reservations.resize(static_cast<std::size_t>(query.limit));
+    page.more = true;
+  }
   return page;
 }
 
@@ -167,6 +188,11 @@ void DatabaseLayer::movements(MovementQuery query, const layers::ReadContext& co
 void DatabaseLayer::past(PastQuery query, const layers::ReadContext& context,
                          layers::PageDone<PastPage> done) {
   page<PastPage>(std::move(query), context, std::move(done));
+}
+
+void DatabaseLayer::reservations(ReservationQuery query, const layers::ReadContext& context,
+                                 layers::PageDone<ReservationPage> done) {
+  page<ReservationPage>(std::move(query), context, std::move(done));
 }
 
 void DatabaseLayer::locations(LocationQuery query, const layers::ReadContext& context,

@@ -66,22 +66,6 @@ absl::StatusOr<LevelDelta> ask_levels(const Asker& asker, Session& session,
   return delta;
 }
 
-domain::Movement movement(const pqxx::row& row) {
-  domain::Movement movement;
-  movement.key = key(row, 19);
-  movement.version = number(row[1]);
-  movement.committed_at = time(row[2]);
-  movement.delta = counts(row, 3);
-  movement.after = counts(row, 8);
-  movement.deleted = flag(row[13]);
-  movement.kind = domain::parse_kind(text(row[14])).value_or(domain::MovementKind::kDirect);
-  movement.reason = text(row[15]);
-  movement.reference = text(row[16]);
-  movement.actor = text(row[17]);
-  movement.request = domain::parse_uuid(text(row[18]));
-  return movement;
-}
-
 }  // namespace
 
 template <typename T, typename Ask>
@@ -153,29 +137,32 @@ absl::StatusOr<MovementDelta> DeltaStore::page(Session& session, MovementDeltaQu
   delta.walk = *query.walk;
   delta.through = query.through;
   const std::size_t rows_to_look_at = delta.walk ? options_.stride : 1'000'000'000;
-  const absl::Status status =
-      asker_.ask(session, delta.walk ? sql::delta_by_key() : sql::delta_by_xid(),
-                 {query.since.text(), query.through.text(), query.location, query.after.sku,
-                  query.after.location, std::to_string(query.after_version),
-                  std::to_string(query.limit), std::to_string(rows_to_look_at)},
-                 [&](const Dating& dating, const pqxx::result& rows) {
-                   delta.incarnation = dating.incarnation;
-                   std::size_t looked_at = 0;
-                   for (const pqxx::row& row : rows) {
-                     const std::int64_t position = number(row[0]);
-                     if (position > 0) delta.movements.push_back(movement(row));
-                     if (position >= 0) continue;
-                     looked_at = static_cast<std::size_t>(number(row[2]));
-                     delta.after = key(row, 19);
-                     delta.after_version = number(row[1]);
-                   }
-                   const bool full = delta.movements.size() == query.limit;
-                   delta.more = full || looked_at == rows_to_look_at;
-                   if (full) {
-                     delta.after = delta.movements.back().key;
-                     delta.after_version = delta.movements.back().version;
-                   }
-                 });
+  const absl::Status status = asker_.ask(
+      session, delta.walk ? sql::delta_by_key() : sql::delta_by_xid(),
+      {query.since.text(), query.through.text(), query.location, query.after.sku,
+       query.after.location, std::to_string(query.after_version), std::to_string(query.limit),
+       std::to_string(rows_to_look_at)},
+      [&](const Dating& dating, const pqxx::result& rows) {
+        delta.incarnation = dating.incarnation;
+        std::size_t looked_at = 0;
+        for (const pqxx::row& row : rows) {
+          const std::int64_t position = number(row[0]);
+          if (position > 0) delta.movements.push_back(movement(key(row, 20), row));
+          if (position == 0 && !row[7].is_null()) {
+            delta.pruned = feed::may_lack(query.since, static_cast<domain::Xid>(number(row[7])));
+          }
+          if (position >= 0) continue;
+          looked_at = static_cast<std::size_t>(number(row[2]));
+          delta.after = key(row, 20);
+          delta.after_version = number(row[1]);
+        }
+        const bool full = delta.movements.size() == query.limit;
+        delta.more = full || looked_at == rows_to_look_at;
+        if (full) {
+          delta.after = delta.movements.back().key;
+          delta.after_version = delta.movements.back().version;
+        }
+      });
   if (!status.ok()) return status;
   return delta;
 }

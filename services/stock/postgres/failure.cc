@@ -8,17 +8,25 @@
 #include <string>
 #include <string_view>
 
+#include "stock/domain/key.h"
+
 namespace stock::postgres {
 namespace {
 
 bool in_class(std::string_view state, std::string_view prefix) { return state.starts_with(prefix); }
 
+// The session has lost a prepared statement (26000), or has one that we do not know of (42P05), as
+// when preparing it was timed out: nothing that is asked in it can be relied on.
+bool is_confused(std::string_view state) { return in_class(state, "26") || state == "42P05"; }
+
 absl::StatusCode code_of(std::string_view state) {
   if (state == "57014") return absl::StatusCode::kDeadlineExceeded;  // statement_timeout
-  if (state == "23505" || state == "55P03" || in_class(state, "40")) {
-    return absl::StatusCode::kAborted;  // unique key, lock_timeout, deadlock and serialization
+  if (state == "55P03") return absl::StatusCode::kCancelled;         // lock_timeout
+  if (state == "23505" || in_class(state, "40")) {
+    return absl::StatusCode::kAborted;  // unique key, deadlock and serialization
   }
   if (in_class(state, "22") || in_class(state, "23")) return absl::StatusCode::kInvalidArgument;
+  if (is_confused(state)) return absl::StatusCode::kUnavailable;
   // Lost, out of resources, shutting down, starting up; 25006 and 0A000: on a standby, which cannot
   // write nor read unlogged tables.
   if (state.empty() || in_class(state, "08") || in_class(state, "53") || in_class(state, "57P") ||
@@ -32,11 +40,11 @@ absl::StatusCode code_of(std::string_view state) {
   return absl::StatusCode::kInternal;
 }
 
-// A statement that the session has lost (26000) or whose tables have changed under it (0A000) is
-// prepared anew in a new session.
+// A statement that the session has lost, or whose tables have changed under it (0A000), is prepared
+// anew in a new session.
 bool leaves_unfit(std::string_view state) {
   return state.empty() || in_class(state, "08") || in_class(state, "57P") ||
-         in_class(state, "25") || in_class(state, "26") || state == "0A000";
+         in_class(state, "25") || is_confused(state) || state == "0A000";
 }
 
 // Only a standby refuses to write (25006), or to read what is UNLOGGED.
@@ -45,13 +53,15 @@ bool is_of_a_standby(std::string_view state, std::string_view message) {
 }
 
 // libpq's messages have several lines, the first with a severity; one line repeats our statement.
+// Of a reply that broke off they may hold any bytes, which no answer of ours could carry.
 std::string in_short(std::string text) {
   constexpr std::string_view kSeverity = "ERROR:  ";
   if (text.starts_with(kSeverity)) text.erase(0, kSeverity.size());
   text.erase(std::min(text.find("\nLINE "), text.size()));
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  return domain::made_printable(text);
 }
 
 absl::Status sql_status(const pqxx::sql_error& error) {

@@ -12,7 +12,8 @@ struct Failure {
 };
 
 // Of the exception that is being handled. UNAVAILABLE: there is nobody to be asked, or not now.
-// DEADLINE_EXCEEDED: the statement took too long. ABORTED: somebody else was faster.
+// DEADLINE_EXCEEDED: the statement took too long. CANCELLED: somebody else has kept a lock for too
+// long. ABORTED: somebody else was faster.
 // INVALID_ARGUMENT: this data is not acceptable. FAILED_PRECONDITION: the schema or the rights are
 // not what this program was built for. INTERNAL: anything else.
 Failure current_failure();

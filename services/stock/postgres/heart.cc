@@ -24,6 +24,8 @@ SessionOptions for_leading(const Heart::Options& options) {
   SessionOptions session = options.session;
   const milliseconds idle =
       std::max({milliseconds(600), 2 * options.pulse_interval, 4 * options.heartbeat_interval});
+  // Who hangs does not lead, whether inside a transaction or outside.
+  session.idle_limit = idle;
   session.settings.emplace_back("idle_session_timeout", fmt::format("{}ms", idle.count()));
   // A heartbeat does not wait for standbys: it is what they are measured by.
   session.settings.emplace_back("synchronous_commit", "local");
@@ -106,11 +108,16 @@ absl::Status Heart::pulse() {
 
 absl::Status Heart::beat() {
   return session_.use([this](Connection& connection) {
-    const bool beaten = [&] {
+    const domain::Incarnation clock_set_in = knowledge_.identity.clock_set_in();
+    const bool may_go_on = clock_set_in == 0 || clock_set_in != knowledge_.identity.current();
+    const bool beaten = may_go_on && [&] {
       pqxx::nontransaction transaction(connection.pq());
       return write_heartbeat(connection, transaction);
     }();
-    if (!beaten) begin_incarnation(connection);
+    if (!beaten && !begin_incarnation(connection)) {
+      connection.reject();
+      return absl::UnavailableError("the ledger was loaded from a dump, and is not adopted");
+    }
     if (const domain::LocalTime now = knowledge_.local.now(); now >= prune_at_) {
       prune_at_ = now + kPruneInterval;
       prune(connection);
@@ -127,17 +134,21 @@ bool Heart::write_heartbeat(Connection& connection, pqxx::transaction_base& tran
   return true;
 }
 
-// Also where the database's clock was set back: dates from before mean something else now. Together
+// Also where the database's clock was set: dates from before mean something else now. Together
 // with its first heartbeat: what is written in it is written after that, so that no standby shows
-// the one without the other.
-void Heart::begin_incarnation(Connection& connection) {
+// the one without the other. False: a ledger that was loaded from a dump has none.
+bool Heart::begin_incarnation(Connection& connection) {
   pqxx::work transaction(connection.pq());
-  const bool ended = connection.exec(transaction, sql::end_incarnation()).affected_rows() > 0;
+  const bool ended = connection
+                         .exec(transaction, sql::end_incarnation(),
+                               {std::to_string(knowledge_.identity.clock_set_in())})
+                         .affected_rows() > 0;
   const auto begun = connection.exec(transaction, sql::begin_incarnation(),
                                      {std::to_string(random_incarnation())});
-  write_heartbeat(connection, transaction);
+  const bool beaten = write_heartbeat(connection, transaction);
   transaction.commit();
   if (begun.affected_rows() > 0) ++(ended ? begun_by_clock_ : begun_anew_);
+  return beaten;
 }
 
 void Heart::prune(Connection& connection) {

@@ -3,10 +3,10 @@
 // A thread on a session of its own to the primary. Every `pulse_interval` it asks what the
 // database's clock says and which incarnation the ledger is in, so that ages stay known while
 // nobody reads. One process at a time leads, by an advisory lock: it begins an incarnation where
-// there is none, and writes a numbered heartbeat every `heartbeat_interval`, by which standbys are
-// dated, and when transactions became visible. A leader that hangs loses its session, and the lock
-// with it, in 0.6 s; another one finds that out by the next pulse.
-// Nothing false follows from two leaders, or from none.
+// there is none, or the database's clock was set, and writes a numbered heartbeat every
+// `heartbeat_interval`, by which standbys are dated, and when transactions became visible. A leader
+// that hangs loses its session, and the lock with it, in 0.6 s; another one finds that out by the
+// next pulse. Nothing false follows from two leaders, or from none.
 #pragma once
 
 #include <chrono>
@@ -37,7 +37,7 @@ class Heart {
     std::string error;  // why the last beat or pulse failed; empty when it did not
     domain::HeartbeatNumber heartbeat = 0;  // the last one that this process wrote
     // Incarnations that this process began: because there was none, and because the database's
-    // clock had been set back.
+    // clock had been set.
     std::int64_t begun_anew = 0;
     std::int64_t begun_by_clock = 0;
   };
@@ -67,7 +67,7 @@ class Heart {
   absl::Status pulse();
   absl::Status beat();
   bool write_heartbeat(Connection& connection, pqxx::transaction_base& transaction);
-  void begin_incarnation(Connection& connection);
+  bool begin_incarnation(Connection& connection);
   void prune(Connection& connection);
   [[nodiscard]] bool leads() const;
   void report(const absl::Status& status);

@@ -14,14 +14,21 @@ class LedgerHistory final : public drift::HistorySource {
  public:
   // `session` is to the primary, and nobody else's.
   LedgerHistory(Session& session, Knowledge knowledge)
-      : session_(session), asker_(Role::kPrimary, knowledge) {}
+      : session_(session), identity_(knowledge.identity), asker_(Role::kPrimary, knowledge) {}
 
   absl::StatusOr<std::vector<drift::KeyHistory>> histories(
       std::span<const drift::HistoryQuestion> questions) override;
+  absl::StatusOr<std::vector<drift::KeyHistory>> newest(std::span<const domain::Key> keys) override;
+  absl::StatusOr<std::vector<domain::Xid>> writers() override;
   absl::StatusOr<std::vector<domain::Key>> keys_after(const domain::Key& after, int limit) override;
 
  private:
+  absl::StatusOr<std::vector<drift::KeyHistory>> ask(const Statement& statement,
+                                                     const std::vector<std::string>& parameters,
+                                                     std::size_t keys);
+
   Session& session_;
+  const feed::LedgerIdentity& identity_;
   const Asker asker_;
 };
 

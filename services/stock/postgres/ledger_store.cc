@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string>
@@ -10,18 +11,20 @@
 
 #include "stock/postgres/array_literal.h"
 #include "stock/postgres/connection.h"
-#include "stock/postgres/persist_parameters.h"
+#include "stock/postgres/plan_parameters.h"
 #include "stock/postgres/rows.h"
 #include "stock/postgres/sql.h"
 
 namespace stock::postgres {
 namespace {
 
-using ledger::LockedLevels;
-using ledger::PlannedMovement;
-using ledger::RememberedRequests;
+using ledger::Reservations;
 
-std::size_t index(const pqxx::row& row) { return static_cast<std::size_t>(number(row[0]) - 1); }
+// Whoever keeps a lock for longer than this does not merely write.
+constexpr std::chrono::milliseconds kLockPatience(2000);
+
+// Holds that one transaction ends. What is left is found by the next one.
+constexpr std::int64_t kDueLimit = 1000;
 
 // `hex` comes from the database, where the column takes any length; what is no digest of ours
 // equals none.
@@ -39,6 +42,7 @@ absl::Status as_promised(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
     case absl::StatusCode::kAborted:
+    case absl::StatusCode::kCancelled:
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kInvalidArgument:
       return status;
@@ -47,6 +51,12 @@ absl::Status as_promised(const absl::Status& status) {
     default:
       return absl::InternalError(status.message());
   }
+}
+
+std::string array_of(std::span<const domain::Uuid> ids) {
+  ArrayLiteral array;
+  for (const domain::Uuid& id : ids) array.add(domain::format_uuid(id));
+  return array.take();
 }
 
 class PostgresTransaction final : public ledger::Transaction {
@@ -58,150 +68,244 @@ class PostgresTransaction final : public ledger::Transaction {
 
   // Rolls back where there is somebody to be told; a lost session has done so by itself.
   ~PostgresTransaction() override {
-    if (work_ && session_.connected()) {
+    if (begun_ && !over_ && session_.connected()) {
       session_
           .use([this](Connection&) {
-            work_->abort();
+            block_->exec("ROLLBACK");
             return absl::OkStatus();
           })
           .IgnoreError();
     }
-    work_.reset();
+    block_.reset();
     open_ = false;
   }
 
+  // Says nothing yet: BEGIN goes with the first statement.
   absl::Status begin() {
     return use([this](Connection& connection) {
-      work_.emplace(connection.pq());
+      block_.emplace(connection.pq());
       return absl::OkStatus();
     });
   }
 
-  absl::StatusOr<LockedLevels> lock(std::span<const domain::Key> keys) override;
-  absl::StatusOr<RememberedRequests> remembered(std::span<const domain::Uuid> ids) override;
-  absl::StatusOr<domain::Transaction> persist(
-      std::span<const PlannedMovement> movements,
-      std::span<const ledger::Request* const> requests) override;
-  absl::Status commit() override;
+  absl::StatusOr<ledger::Opened> open(std::span<const domain::Key> keys,
+                                      std::span<const domain::Uuid> ids) override;
+  absl::StatusOr<Reservations> reservations(std::span<const domain::Uuid> ids) override;
+  absl::StatusOr<ledger::DueHolds> due(std::span<const domain::Key> keys,
+                                       domain::DatabaseTime now) override;
+  absl::StatusOr<domain::Transaction> commit(const ledger::Plan& plan) override;
+  std::optional<domain::DatabaseTime> committed_at() override;
 
  private:
-  absl::Status use(Session::Work work) { return as_promised(session_.use(work)); }
-  void add_keys_without_level(Connection& connection, std::span<const domain::Key> keys,
-                              LockedLevels& levels);
+  using Steps = std::vector<Step>;
 
-  // From three columns: xid, incarnation, ledger.
-  domain::Transaction transaction(const pqxx::row& row, int first);
+  absl::Status use(Session::Work work) { return as_promised(session_.use(work)); }
+  // In one round trip, with BEGIN where nothing was said yet.
+  pqxx::result exec(Connection& connection, Steps steps) {
+    if (!begun_) steps.insert(steps.begin(), "BEGIN");
+    begun_ = true;
+    return connection.exec(*block_, steps);
+  }
+  absl::Status read_facts(Connection& connection, const pqxx::row& row, ledger::Opened& opened);
+  static Steps steps_of(const ledger::Plan& plan);
+  [[nodiscard]] Step question() const;
+  absl::Status learn(const pqxx::result& result);
 
   Session& session_;
   feed::LedgerIdentity& identity_;
   bool& open_;
-  std::optional<pqxx::work> work_;
+  // Not one of libpqxx's transactions, which wait for the answers of BEGIN and COMMIT.
+  std::optional<pqxx::nontransaction> block_;
+  bool begun_ = false;
+  bool over_ = false;                // committed or rolled back, and the server has said so
+  domain::Transaction transaction_;  // once opened
+  std::optional<domain::DatabaseTime> committed_at_;
 };
 
-absl::StatusOr<LockedLevels> PostgresTransaction::lock(std::span<const domain::Key> keys) {
-  LockedLevels levels;
-  levels.reserve(keys.size());
+absl::Status PostgresTransaction::read_facts(Connection& connection, const pqxx::row& row,
+                                             ledger::Opened& opened) {
+  transaction_ = {.incarnation = static_cast<domain::Incarnation>(number(row[13])),
+                  .xid = static_cast<domain::Xid>(number(row[12]))};
+  identity_.ledger_is(static_cast<std::uint64_t>(number(row[14])));
+  opened.now = time(row[16]);
+  // What is written without one would be dated by the heartbeats of the history before; and the
+  // ledger may have been loaded from a dump meanwhile.
+  if (transaction_.incarnation == 0) {
+    connection.reject();
+    return absl::UnavailableError("the ledger's incarnation has not begun yet");
+  }
+  // What is written there is lost to everybody who has followed the ledger elsewhere.
+  if (identity_.is_former(transaction_.incarnation, connection.begun_at())) {
+    connection.reject();
+    return absl::UnavailableError("the database called primary is one of before");
+  }
+  return absl::OkStatus();
+}
+
+void read_level(const pqxx::row& row, sql::Book book, ledger::LockedLevel& level) {
+  level.exists = book == sql::Book::kLevel;
+  level.version = number(row[6]);
+  level.location_exists = flag(row[15]);
+  if (!level.exists) return;
+  level.counts = counts(row, 7);
+  if (!row[16].is_null()) level.earliest_expiry = time(row[16]);
+}
+
+absl::Status read_request(const pqxx::row& row, domain::Incarnation incarnation,
+                          ledger::RememberedRequests& requests) {
+  const auto id = domain::parse_uuid(text(row[2]));
+  if (!id) return absl::InternalError("the database gave a request id that is none");
+  ledger::Remembered& request = requests[*id];
+  request.digest = parse_digest(text(row[3]));
+  request.transaction = {.incarnation = incarnation,
+                         .xid = static_cast<domain::Xid>(number(row[12]))};
+  request.made_reservation = flag(row[15]);
+  if (row[4].is_null()) return absl::OkStatus();  // it moved nothing
+  request.levels.push_back(
+      {.key = key(row, 4), .counts = counts(row, 7), .version = number(row[6])});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ledger::Opened> PostgresTransaction::open(std::span<const domain::Key> keys,
+                                                         std::span<const domain::Uuid> ids) {
+  ledger::Opened opened;
+  opened.levels.reserve(keys.size());
+  const std::vector<std::string> which = columns(keys);
   const absl::Status status = use([&](Connection& connection) {
-    for (const pqxx::row& row : connection.exec(*work_, sql::lock_levels(), columns(keys))) {
-      levels[keys[index(row)]] = {
-          .exists = true, .counts = counts(row, 2), .version = number(row[1])};
+    const pqxx::result rows = exec(
+        connection,
+        {{sql::lock_levels(), which}, {sql::open_books(), {which[0], which[1], array_of(ids)}}});
+    for (const pqxx::row& row : rows) {
+      absl::Status read;
+      const auto book = static_cast<sql::Book>(number(row[0]));
+      switch (book) {
+        case sql::Book::kFacts:
+          read = read_facts(connection, row, opened);
+          break;
+        case sql::Book::kNoLevel:
+        case sql::Book::kLevel:
+          read_level(row, book, opened.levels[keys[static_cast<std::size_t>(number(row[1]) - 1)]]);
+          break;
+        case sql::Book::kUnlocked:
+          return absl::AbortedError("a level was created meanwhile");
+        case sql::Book::kRequest:
+          read = read_request(row, transaction_.incarnation, opened.requests);
+          break;
+      }
+      if (!read.ok()) return read;
     }
-    add_keys_without_level(connection, keys, levels);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  return levels;
+  return opened;
 }
 
-void PostgresTransaction::add_keys_without_level(Connection& connection,
-                                                 std::span<const domain::Key> keys,
-                                                 LockedLevels& levels) {
-  std::vector<domain::Key> missing;
-  for (const domain::Key& key : keys) {
-    if (!levels.contains(key)) missing.push_back(key);
-  }
-  if (missing.empty()) return;
-  for (const pqxx::row& row :
-       connection.exec(*work_, sql::keys_without_level(), columns(missing))) {
-    levels[missing[index(row)]] = {
-        .exists = false, .counts = {}, .version = number(row[1]), .location_exists = flag(row[2])};
-  }
-}
-
-absl::StatusOr<RememberedRequests> PostgresTransaction::remembered(
-    std::span<const domain::Uuid> ids) {
-  RememberedRequests requests;
+absl::StatusOr<Reservations> PostgresTransaction::reservations(std::span<const domain::Uuid> ids) {
+  Reservations found;
   const absl::Status status = use([&](Connection& connection) {
-    ArrayLiteral array;
-    for (const domain::Uuid& id : ids) array.add(domain::format_uuid(id));
-    for (const pqxx::row& row :
-         connection.exec(*work_, sql::remembered_requests(), {array.take()})) {
-      const auto id = domain::parse_uuid(text(row[0]));
-      if (!id) return absl::InternalError("the database gave a request id that is none");
-      ledger::Remembered& request = requests[*id];
-      request.digest = parse_digest(text(row[1]));
-      request.transaction = transaction(row, 10);
-      if (row[2].is_null()) continue;  // it moved nothing
-      request.levels.push_back(
-          {.key = key(row, 2), .counts = counts(row, 5), .version = number(row[4])});
+    for (domain::Reservation& reservation :
+         read_reservations(exec(connection, {{sql::reservations(), {array_of(ids)}}}))) {
+      found[reservation.id] = std::move(reservation);
     }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  return requests;
+  return found;
 }
 
-domain::Transaction PostgresTransaction::transaction(const pqxx::row& row, int first) {
-  identity_.ledger_is(static_cast<std::uint64_t>(number(row[first + 2])));
-  return {.incarnation = static_cast<domain::Incarnation>(number(row[first + 1])),
-          .xid = static_cast<domain::Xid>(number(row[first]))};
-}
-
-absl::StatusOr<domain::Transaction> PostgresTransaction::persist(
-    std::span<const PlannedMovement> movements, std::span<const ledger::Request* const> requests) {
-  const PersistParameters parameters(movements, requests);
-  domain::Transaction persisted;
+absl::StatusOr<ledger::DueHolds> PostgresTransaction::due(std::span<const domain::Key> keys,
+                                                          domain::DatabaseTime now) {
+  ledger::DueHolds due;
+  const std::string instant = std::to_string(now.time_since_epoch().count());
   const absl::Status status = use([&](Connection& connection) {
-    const pqxx::result result = connection.exec(*work_, sql::persist(), parameters.columns());
-    const std::int64_t updated = number(result[0][0]);
-    const std::int64_t created = number(result[0][1]);
-    persisted = transaction(result[0], 2);
-    // What is written now would be dated by the heartbeats of the history before.
-    if (persisted.incarnation == 0) {
-      return absl::UnavailableError("the ledger's incarnation has not begun yet");
+    std::vector<std::string> parameters = columns(keys);
+    parameters.insert(parameters.end(), {instant, std::to_string(kDueLimit)});
+    due.reservations = read_reservations(exec(connection, {{sql::due_holds(), parameters}}));
+    due.truncated = static_cast<std::int64_t>(due.reservations.size()) == kDueLimit;
+    for (const pqxx::row& row : exec(connection, {{sql::next_expiry(), {instant}}})) {
+      due.next = time(row[0]);
     }
-    if (updated == parameters.updates() && created == parameters.creations()) {
-      return absl::OkStatus();
-    }
-    return absl::InternalError(
-        fmt::format("{} levels were updated and {} created, where {} and {} were to be", updated,
-                    created, parameters.updates(), parameters.creations()));
-  });
-  if (!status.ok()) return status;
-  return persisted;
-}
-
-// Once COMMIT has been sent, only an answer tells what became of it.
-absl::Status PostgresTransaction::commit() {
-  absl::Status status = session_.use([this](Connection&) {
-    work_->commit();
     return absl::OkStatus();
   });
-  if (status.ok()) {
-    work_.reset();
-    return status;
+  if (!status.ok()) return status;
+  return due;
+}
+
+PostgresTransaction::Steps PostgresTransaction::steps_of(const ledger::Plan& plan) {
+  Steps steps;
+  const auto add = [&](const Statement& statement, std::vector<std::string> parameters) {
+    if (!parameters.empty()) steps.emplace_back(statement, std::move(parameters));
+  };
+  if (!plan.movements.empty()) {
+    MoveParameters moves = move_parameters(plan);
+    add(moves.created ? sql::move_and_create() : sql::move(), std::move(moves.columns));
   }
+  add(sql::remember(), remember_parameters(plan));
+  add(sql::insert_reservations(), created_parameters(plan));
+  add(sql::update_reservations(), updated_parameters(plan));
+  if (!plan.lapsed.empty()) {
+    const std::vector<std::string> lapsed = lapsed_columns(plan.lapsed);
+    steps.emplace_back(sql::lock_reservations(), std::vector{lapsed.front()});
+    steps.emplace_back(sql::expire_lines(), lapsed);
+  }
+  return steps;
+}
+
+Step PostgresTransaction::question() const {
+  return {sql::committed_at(), {std::to_string(transaction_.xid)}};
+}
+
+// What the question says, when it can only be over.
+absl::Status PostgresTransaction::learn(const pqxx::result& result) {
+  over_ = true;
+  if (!flag(result[0][0])) return absl::AbortedError("COMMIT has rolled back");
+  if (!result[0][1].is_null()) committed_at_ = time(result[0][1]);
+  return absl::OkStatus();
+}
+
+// After an error the server runs nothing more of a message: so a COMMIT that succeeds has committed
+// all of it. An error may be that of anything that was sent, and once COMMIT has been sent, only an
+// answer tells what became of it: that is asked for.
+absl::StatusOr<domain::Transaction> PostgresTransaction::commit(const ledger::Plan& plan) {
+  Steps steps = steps_of(plan);
+  steps.emplace_back("COMMIT");
+  const absl::Status status = session_.use([&](Connection& connection) {
+    exec(connection, std::move(steps));
+    over_ = true;
+    return absl::OkStatus();
+  });
+  if (status.ok()) return transaction_;
   if (!session_.connected()) return absl::UnavailableError(status.message());
-  // The session lives, so this is the server's answer: it has rolled back.
-  absl::Status known = as_promised(status);
+  const absl::Status asked = session_.use([&](Connection& connection) {
+    block_->exec("ROLLBACK");  // alone: in a failed transaction the question cannot be prepared
+    return learn(connection.exec(*block_, {question()}));
+  });
+  if (asked.ok()) return transaction_;
+  if (!over_) return absl::UnavailableError(status.message());
+  // It is rolled back, and that is known: it may be tried again at once.
+  const absl::Status known = as_promised(status);
   return absl::IsUnavailable(known) ? absl::AbortedError(known.message()) : known;
+}
+
+std::optional<domain::DatabaseTime> PostgresTransaction::committed_at() {
+  if (over_ && !committed_at_ && session_.connected()) {
+    session_
+        .use([this](Connection& connection) {
+          return learn(connection.exec(*block_, {question()}));
+        })
+        .IgnoreError();
+  }
+  return committed_at_;
 }
 
 }  // namespace
 
 SessionOptions LedgerStore::for_writing(SessionOptions options) {
-  options.settings.emplace_back("lock_timeout", "2s");
-  options.settings.emplace_back("idle_in_transaction_session_timeout", "5s");
+  // Sooner than the statement's own limit, which does not say what was waited for.
+  const auto patience = std::min(kLockPatience, options.statement_timeout / 2);
+  options.settings.emplace_back("lock_timeout", fmt::format("{}ms", patience.count()));
+  // However the statistics are, what is written is named by keys and ids.
+  options.settings.emplace_back("enable_seqscan", "off");
   return options;
 }
 
@@ -211,6 +315,21 @@ absl::StatusOr<std::unique_ptr<ledger::Transaction>> LedgerStore::begin() {
   auto transaction = std::make_unique<PostgresTransaction>(session_, identity_, open_);
   if (absl::Status status = transaction->begin(); !status.ok()) return status;
   return transaction;
+}
+
+absl::StatusOr<ledger::Holders> LedgerStore::holders(std::span<const domain::Key> keys) {
+  if (open_) return absl::InternalError("a transaction of this store is open");
+  ledger::Holders holders;
+  const absl::Status status = session_.run([&](Connection& connection) {
+    pqxx::nontransaction transaction(connection.pq());
+    for (const pqxx::row& row : connection.exec(transaction, sql::level_holders(), columns(keys))) {
+      holders.emplace(keys[static_cast<std::size_t>(number(row[0]) - 1)],
+                      static_cast<ledger::Holder>(number(row[1])));
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return as_promised(status);
+  return holders;
 }
 
 }  // namespace stock::postgres

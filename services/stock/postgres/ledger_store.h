@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 
 #include "absl/status/statusor.h"
 #include "stock/feed/ledger_identity.h"
@@ -24,6 +25,8 @@ class LedgerStore final : public ledger::Store {
 
   // INTERNAL while another one is open.
   absl::StatusOr<std::unique_ptr<ledger::Transaction>> begin() override;
+  // The same.
+  absl::StatusOr<ledger::Holders> holders(std::span<const domain::Key> keys) override;
 
  private:
   Session& session_;

@@ -46,6 +46,11 @@ void Plug::cut(std::uint64_t use) {
   shut();
 }
 
+void Plug::cut() {
+  const std::lock_guard lock(mutex_);
+  shut();
+}
+
 void Plug::stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;

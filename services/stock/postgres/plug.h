@@ -27,6 +27,8 @@ class Plug {
   // Whether the use was cut.
   bool end_use();
   void cut(std::uint64_t use);
+  // Whatever is said over this connection from now on fails at once.
+  void cut();
 
   void stop();
   [[nodiscard]] bool stopped();

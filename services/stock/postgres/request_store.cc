@@ -13,14 +13,16 @@ namespace {
 absl::StatusOr<ledger::FoundRequest> ask_request(const Asker& asker, Session& session,
                                                  const domain::Uuid& request) {
   ledger::FoundRequest found;
-  const absl::Status status =
-      asker.ask(session, sql::request_held(), {domain::format_uuid(request)},
-                [&](const Dating& dating, const pqxx::result& rows) {
-                  found.incarnation = dating.incarnation;
-                  for (const pqxx::row& row : rows) {
-                    if (number(row[0]) != 0) found.xid = static_cast<domain::Xid>(number(row[8]));
-                  }
-                });
+  const absl::Status status = asker.ask(
+      session, sql::request_held(), {domain::format_uuid(request)},
+      [&](const Dating& dating, const pqxx::result& rows) {
+        found.incarnation = dating.incarnation;
+        for (const pqxx::row& row : rows) {
+          const std::int64_t kind = number(row[0]);
+          if (kind == 0) continue;
+          (kind == 1 ? found.xid : found.pruned_through) = static_cast<domain::Xid>(number(row[8]));
+        }
+      });
   if (!status.ok()) return status;
   return found;
 }

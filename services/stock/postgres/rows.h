@@ -9,23 +9,41 @@
 #include "stock/domain/key.h"
 #include "stock/domain/movement.h"
 #include "stock/domain/reading.h"
+#include "stock/domain/reservation.h"
 #include "stock/postgres/array_literal.h"
 #include "stock/postgres/asker.h"
 #include "stock/postgres/connection.h"
 
 namespace stock::postgres {
 
-// position, exists, version, as_of, five counts. A snapshot may show what was committed after the
-// stamp that it is dated by; such a version was not true at the stamp yet, but it was when it was
-// committed. Unless that instant has not come yet: then the clock was set back since, and it is of
-// another time.
+// Of a row that has it, just before its two NULLs; the epoch where it is NULL.
+inline domain::DatabaseTime earliest_expiry(const pqxx::row& row) {
+  return time(row[row.size() - 3]);
+}
+
+// position, exists, version, as_of, five counts, ..., earliest expiry, two NULLs. A snapshot may
+// show what was committed after the stamp that it is dated by; such a version was not true at the
+// stamp yet, but it was when it was committed. Unless that instant has not come yet: then the clock
+// was set back since, and it is of another time.
 inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
-  return {.exists = flag(row[1]),
-          .version = number(row[2]),
-          .counts = counts(row, 4),
-          .as_of = time(row[3]),
-          .true_through = time(row[3]) <= dating.clock ? std::max(dating.true_through, time(row[3]))
-                                                       : dating.true_through,
+  // One iterator for all: each row[n] would count a reference to the result, for all threads.
+  auto field = row.begin();
+  const auto next = [&field]() -> const pqxx::field& { return ++field; };
+  const bool exists = flag(next());
+  const domain::Version version = number(next());
+  const domain::DatabaseTime as_of = time(next());
+  const domain::Counts counts{.on_hand = number(next()),
+                              .reserved = number(next()),
+                              .committed = number(next()),
+                              .safety_stock = number(next()),
+                              .backorder_limit = number(next())};
+  return {.exists = exists,
+          .version = version,
+          .counts = counts,
+          .earliest_expiry = earliest_expiry(row),
+          .as_of = as_of,
+          .true_through =
+              as_of <= dating.clock ? std::max(dating.true_through, as_of) : dating.true_through,
           .incarnation = dating.incarnation,
           .heartbeat = dating.heartbeat,
           .confirmed_at = {},
@@ -36,6 +54,13 @@ inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
 inline domain::Key key(const pqxx::row& row, int first) {
   return {std::string(text(row[first])), std::string(text(row[first + 1]))};
 }
+
+// position, version, committed at, five deltas, five counts, is deleted, kind, reason, reference,
+// actor, request, reservation
+domain::Movement movement(const domain::Key& key, const pqxx::row& row);
+
+// A row for each line, those of a reservation one after the other; see sql::reservations().
+std::vector<domain::Reservation> read_reservations(const pqxx::result& rows, int first = 0);
 
 // Two parameters: all SKUs, and all locations.
 inline std::vector<std::string> columns(std::span<const domain::Key> keys) {

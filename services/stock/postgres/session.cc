@@ -40,6 +40,8 @@ std::string without(std::string text, const std::string& secret) {
 absl::Status configure(Connection& connection, const SessionOptions& options) {
   std::vector<std::pair<std::string, std::string>> settings = {
       {"statement_timeout", fmt::format("{}ms", options.statement_timeout.count())},
+      // What a process has locked is free again soon after it stood still.
+      {"idle_in_transaction_session_timeout", fmt::format("{}ms", options.idle_limit.count())},
       {"plan_cache_mode", "force_generic_plan"},
       {"jit", "off"}};
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
@@ -88,15 +90,18 @@ absl::Status Session::connect() {
 
 absl::Status Session::open() {
   try {
-    connection_ = std::make_unique<Connection>(dsn_);
+    connection_ = std::make_unique<Connection>(dsn_, clock_.now());
   } catch (...) {
     const absl::Status status = current_failure().status;
     return absl::UnavailableError(without(std::string(status.message()), dsn_));
   }
   plug_->attach(connection_->pq().sock());
-  const absl::Status status =
+  absl::Status status =
       guarded([&](Connection& connection) { return configure(connection, options_); }).status;
-  return status.ok() ? status : absl::UnavailableError(status.message());
+  if (!status.ok()) return absl::UnavailableError(status.message());
+  if (options_.accept) status = guarded(options_.accept).status;
+  const bool told = status.ok() || absl::IsFailedPrecondition(status);
+  return told ? status : absl::UnavailableError(status.message());
 }
 
 absl::Status Session::use(Work work) {
@@ -109,7 +114,10 @@ absl::Status Session::use(Work work) {
   }
   // Not closed before the next connect(): a transaction may still refer to the connection.
   connected_.store(false, std::memory_order_relaxed);
-  if (open) postpone(failure.status);  // it answers, but is of no use: as bad as no answer
+  if (open) {
+    postpone(failure.status);  // it answers, but is of no use: as bad as no answer
+    plug_->cut();              // and a transaction of it has nothing to say at its end
+  }
   return std::move(failure.status);
 }
 

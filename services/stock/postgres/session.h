@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,8 +34,13 @@ struct SessionOptions {
   std::chrono::milliseconds statement_timeout{1000};
   // From sending a statement to its answer, whatever the server does. Longer than the former.
   std::chrono::milliseconds hang_limit{3000};
+  // The server's own limit on a transaction in which nothing is sent; the session ends then.
+  std::chrono::milliseconds idle_limit{5000};
   // Further parameters of the session: {"lock_timeout", "2s"}.
   std::vector<std::pair<std::string, std::string>> settings = {};
+  // Asked of every new connection before it is used. FAILED_PRECONDITION: this is not the database
+  // that the program may use, and no session gets past these words. May be empty.
+  std::function<absl::Status(Connection&)> accept = {};
 };
 
 class Session {
@@ -47,6 +53,7 @@ class Session {
   using Work = absl::FunctionRef<absl::Status(Connection&)>;
 
   // Connects where needed, and does `work`, whose exceptions become statuses (see failure.h).
+  // FAILED_PRECONDITION also when the database was not accepted.
   absl::Status run(Work work);
 
   // The two halves of run(), for transactions, which must not move to another connection halfway.

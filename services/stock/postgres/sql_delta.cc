@@ -27,33 +27,34 @@ Statement make_keys_moved_since() {
   constexpr std::string_view kText = R"({dating}
 UNION ALL
 SELECT key.position, (NOT deleted)::int, version, as_of,
-       on_hand, reserved, committed, safety_stock, backorder_limit, {undated}
+       on_hand, reserved, committed, safety_stock, backorder_limit, {expires}, {undated}
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
 CROSS JOIN LATERAL (
   SELECT xid, deleted, version, {as_of} AS as_of,
-         on_hand, reserved, committed, safety_stock, backorder_limit
+         on_hand, reserved, committed, safety_stock, backorder_limit, earliest_expire_at
   FROM stock.movement WHERE sku = key.sku AND location = key.location
   ORDER BY version DESC LIMIT 1) AS newest
 WHERE NOT pg_visible_in_snapshot(newest.xid, $3::pg_snapshot))";
-  return {
-      "keys_moved_since",
-      fmt::format(kText, fmt::arg("undated", kUndated),
-                  fmt::arg("dating", dating_row(Role::kPrimary, ", NULL::bigint, NULL::bigint")),
-                  fmt::arg("as_of", movement_committed_at()))};
+  return {"keys_moved_since",
+          fmt::format(kText, fmt::arg("undated", kUndated), fmt::arg("expires", kExpires),
+                      fmt::arg("dating", dating_row(Role::kPrimary,
+                                                    ", NULL::bigint, NULL::bigint, NULL::bigint")),
+                      fmt::arg("as_of", movement_committed_at()))};
 }
 
 Statement make_location_moved_since() {
   constexpr std::string_view kText = R"({dating}
 UNION ALL
 (SELECT 1, (NOT deleted)::int, version, as_of,
-        on_hand, reserved, committed, safety_stock, backorder_limit, sku, location, {undated}
+        on_hand, reserved, committed, safety_stock, backorder_limit, sku, location,
+        {expires}, {undated}
  FROM (
    SELECT DISTINCT ON (sku) sku, version FROM ({since}) AS moved
    WHERE location = $2::text
    ORDER BY sku, version DESC LIMIT $3::bigint) AS newest
  CROSS JOIN LATERAL (
    SELECT deleted, {as_of} AS as_of, on_hand, reserved, committed, safety_stock, backorder_limit,
-          location
+          location, earliest_expire_at
    FROM stock.movement
    WHERE sku = newest.sku AND location = $2::text AND version = newest.version
    LIMIT 1) AS movement
@@ -62,16 +63,18 @@ UNION ALL
           fmt::format(kText, fmt::arg("undated", kUndated),
                       fmt::arg("since", since("sku, location, version", "pg_current_snapshot()",
                                               "1000000000")),
+                      fmt::arg("expires", kExpires),
                       fmt::arg("dating", dating_row(Role::kPrimary,
                                                     ", NULL::bigint, NULL::bigint, NULL::text,"
-                                                    " NULL::text")),
+                                                    " NULL::text, NULL::bigint")),
                       fmt::arg("as_of", movement_committed_at()))};
 }
 
 constexpr std::string_view kMovementPadding =
-    ", NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,"
+    ", (SELECT movement_xid::text::bigint FROM stock.horizon WHERE at IS NOT NULL), NULL::bigint,"
+    " NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,"
     " NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text,"
-    " NULL::text";
+    " NULL::text, NULL::text";
 
 // The movements of page (sku, location, version).
 std::string movements_of_page() {
@@ -81,14 +84,15 @@ SELECT row_number() OVER (ORDER BY page.sku, page.location, page.version),
        version, committed_at,
        on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
        on_hand, reserved, committed, safety_stock, backorder_limit,
-       deleted::int, kind, reason, reference, actor, request::text, sku, location, {undated}
+       deleted::int, kind, reason, reference, actor, request::text, reservation::text,
+       sku, location, {undated}
 FROM page
 CROSS JOIN LATERAL (
   SELECT {committed_at} AS committed_at,
          on_hand_delta, reserved_delta, committed_delta, safety_stock_delta,
          backorder_limit_delta,
          on_hand, reserved, committed, safety_stock, backorder_limit,
-         deleted, kind, reason, reference, actor, request
+         deleted, kind, reason, reference, actor, request, reservation
   FROM stock.movement
   WHERE sku = page.sku AND location = page.location AND version = page.version
   LIMIT 1) AS movement)",
@@ -133,7 +137,7 @@ UNION ALL
 UNION ALL
 (SELECT -1, version, (SELECT count(*) FROM walked),
         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-        NULL, NULL, NULL, NULL, NULL, NULL, sku, location, {undated}
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, sku, location, {undated}
  FROM walked ORDER BY sku DESC, location DESC, version DESC LIMIT 1)
 ORDER BY 1)";
   return {"delta_by_key",
@@ -172,12 +176,13 @@ const Statement& delta_size() {
 }
 
 const Statement& heartbeat_between() {
-  static const Statement statement{"heartbeat_between", R"(
+  static const Statement statement{"heartbeat_between", fmt::format(R"(
 SELECT snapshot::text FROM stock.heartbeat
-WHERE incarnation = (SELECT id FROM stock.incarnation)
+WHERE incarnation = {}
   AND pg_snapshot_xmax(snapshot) > pg_snapshot_xmax($1::pg_snapshot)
   AND pg_snapshot_xmax(snapshot) < pg_snapshot_xmax($2::pg_snapshot)
-ORDER BY number LIMIT 1 OFFSET $3::bigint)"};
+ORDER BY number LIMIT 1 OFFSET $3::bigint)",
+                                                                    kIncarnation)};
   return statement;
 }
 

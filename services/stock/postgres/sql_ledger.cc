@@ -1,100 +1,168 @@
 #include <fmt/format.h>
 
 #include "stock/postgres/sql.h"
+#include "stock/postgres/sql_parts.h"
 
 namespace stock::postgres::sql {
 
 // The order of the arrays is the order of locking.
 const Statement& lock_levels() {
   static const Statement statement{"lock_levels", R"(
-SELECT key.position, version, on_hand, reserved, committed, safety_stock, backorder_limit
+SELECT count(*)
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
 CROSS JOIN LATERAL (
-  SELECT * FROM stock.level WHERE sku = key.sku AND location = key.location
+  SELECT FROM stock.level WHERE sku = key.sku AND location = key.location
   LIMIT 1 FOR UPDATE) AS level)"};
   return statement;
 }
 
-const Statement& keys_without_level() {
-  static const Statement statement{"keys_without_level", R"(
-SELECT key.position,
-       coalesce((SELECT version FROM stock.movement
-                 WHERE sku = key.sku AND location = key.location
-                 ORDER BY version DESC LIMIT 1), 0),
-       EXISTS (SELECT FROM stock.location WHERE id = key.location LIMIT 1)::int
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position))"};
+// What cannot be locked at this moment is somebody's whose number is in the row.
+const Statement& level_holders() {
+  static const Statement statement{"level_holders", R"(
+SELECT key.position, level.xmax
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
+CROSS JOIN LATERAL (
+  SELECT xmax FROM stock.level WHERE sku = key.sku AND location = key.location
+  LIMIT 1) AS level
+WHERE (SELECT true FROM stock.level WHERE sku = key.sku AND location = key.location
+       LIMIT 1 FOR UPDATE SKIP LOCKED) IS NULL)"};
   return statement;
 }
 
-const Statement& remembered_requests() {
-  static const Statement statement{"remembered_requests", R"(
-SELECT request.id, encode(request.digest, 'hex'), moved.sku, moved.location, moved.version,
-       on_hand, reserved, committed, safety_stock, backorder_limit,
-       request.xid, (SELECT id FROM stock.incarnation), (SELECT id FROM stock.ledger)
-FROM unnest($1::uuid[]) AS wanted (id)
-CROSS JOIN LATERAL (
-  SELECT * FROM stock.request WHERE id = wanted.id LIMIT 1) AS request
-LEFT JOIN LATERAL unnest(request.skus, request.locations, request.versions)
-  AS moved (sku, location, version) ON true
+// The snapshot is that of a statement of its own, after the one that locks: so it is what the locks
+// waited for, and the clock is read afterwards. A level is ours if we have locked it; others have
+// appeared meanwhile.
+const Statement& open_books() {
+  static const Statement statement{
+      "open_books", fmt::format(R"(
+SELECT 0, NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::bigint,
+       NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
+       pg_current_xact_id(), {}, (SELECT id FROM stock.ledger), 0,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+UNION ALL
+SELECT CASE WHEN level.version IS NULL THEN {} WHEN level.mine THEN {} ELSE {} END,
+       key.position, NULL, NULL, NULL, NULL, coalesce(level.version, newest.version, 0),
+       on_hand, reserved, committed, safety_stock, backorder_limit, NULL, NULL, NULL,
+       (level.version IS NOT NULL
+        OR EXISTS (SELECT FROM stock.location WHERE id = key.location LIMIT 1))::int,
+       (extract(epoch FROM earliest_expire_at) * 1000000)::bigint
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS key (sku, location, position)
 LEFT JOIN LATERAL (
-  SELECT on_hand, reserved, committed, safety_stock, backorder_limit
-  FROM stock.movement
-  WHERE sku = moved.sku AND location = moved.location AND version = moved.version
-  LIMIT 1) AS movement ON true
-ORDER BY request.id, moved.sku COLLATE "C", moved.location COLLATE "C")"};
+  SELECT *, xmax = pg_current_xact_id()::xid AS mine FROM stock.level
+  WHERE sku = key.sku AND location = key.location LIMIT 1) AS level ON true
+LEFT JOIN LATERAL (
+  SELECT version FROM stock.movement
+  WHERE level.version IS NULL AND sku = key.sku AND location = key.location
+  ORDER BY version DESC LIMIT 1) AS newest ON true
+UNION ALL
+(SELECT {}, NULL, request.id, encode(request.digest, 'hex'), moved.sku, moved.location, moved.version,
+        on_hand, reserved, committed, safety_stock, backorder_limit, request.xid, NULL, NULL, 0, NULL
+ FROM stock.request
+ LEFT JOIN LATERAL unnest(request.skus, request.locations, request.versions)
+   AS moved (sku, location, version) ON true
+ LEFT JOIN LATERAL (
+   SELECT on_hand, reserved, committed, safety_stock, backorder_limit
+   FROM stock.movement
+   WHERE sku = moved.sku AND location = moved.location AND version = moved.version
+   LIMIT 1) AS movement ON true
+ WHERE request.id = ANY ($3::uuid[])
+ ORDER BY request.id, moved.sku COLLATE "C", moved.location COLLATE "C")
+UNION ALL
+SELECT {}, NULL, id, encode(digest, 'hex'), NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, xid, NULL, NULL, 1, NULL
+FROM stock.reservation WHERE id = ANY ($3::uuid[]))",
+                                kIncarnation, int(Book::kNoLevel), int(Book::kLevel),
+                                int(Book::kUnlocked), int(Book::kRequest), int(Book::kRequest))};
   return statement;
 }
+
+namespace {
 
 // One statement, because the ledger's triggers run at its end and want to find movements and levels
-// agreed. One instant for both, so that they agree on that too.
-const Statement& persist() {
-  static const Statement statement{"persist", R"(
+// agreed. One instant for both, so that they agree on that too. The arrays are of one length, and
+// are unnested side by side in the select list, which keeps none of them a second time as FROM
+// does.
+std::string move_text(bool creates) {
+  constexpr const char* kCreated = R"(,
+created AS (
+  INSERT INTO stock.level (
+    sku, location, version, changed_at,
+    on_hand, reserved, committed, safety_stock, backorder_limit, earliest_expire_at)
+  SELECT
+    sku, location, version, at, on_hand, reserved, committed, safety_stock, backorder_limit,
+    expire_at
+  FROM moved, moment WHERE effect = 2
+  RETURNING 1))";
+  constexpr const char* kAllCreated = R"(,
+       stock.expect($24::bigint, (SELECT count(*) FROM created), 'new levels'))";
+  return fmt::format(R"(
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
 moved AS MATERIALIZED (
-  SELECT * FROM unnest(
-    $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::int[],
-    $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-    $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
-  AS moved (request, sku, location, version, effect,
-    on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
-    on_hand, reserved, committed, safety_stock, backorder_limit)),
-asked AS MATERIALIZED (
-  SELECT * FROM unnest(
-    $16::uuid[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
-    $22::text[], $23::text[], $24::text[]) WITH ORDINALITY
-  AS asked (id, digest, kind, reason, reference, actor, skus, locations, versions, position)),
-requests AS (
-  INSERT INTO stock.request (id, at, digest, skus, locations, versions)
-  SELECT id, at, decode(digest, 'hex'), skus::text[], locations::text[], versions::bigint[]
-  FROM asked, moment),
+  SELECT *, 'epoch'::timestamptz + nullif(expires, 0) * interval '1 microsecond' AS expire_at
+  FROM (SELECT
+    unnest($1::text[]) AS sku, unnest($2::text[]) AS location, unnest($3::bigint[]) AS version,
+    unnest($4::int[]) AS effect, unnest($5::text[]) AS kind, unnest($6::text[]) AS reason,
+    unnest($7::text[]) AS reference, unnest($8::text[]) AS actor, unnest($9::text[]) AS request,
+    unnest($10::text[]) AS reservation, unnest($11::bigint[]) AS expires,
+    unnest($12::bigint[]) AS on_hand_delta, unnest($13::bigint[]) AS reserved_delta,
+    unnest($14::bigint[]) AS committed_delta, unnest($15::bigint[]) AS safety_stock_delta,
+    unnest($16::bigint[]) AS backorder_limit_delta, unnest($17::bigint[]) AS on_hand,
+    unnest($18::bigint[]) AS reserved, unnest($19::bigint[]) AS committed,
+    unnest($20::bigint[]) AS safety_stock, unnest($21::bigint[]) AS backorder_limit) AS moved),
 movements AS (
   INSERT INTO stock.movement (
-    sku, location, version, at, kind, reason, reference, actor, request,
+    sku, location, version, at, kind, reason, reference, actor, request, reservation,
     on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
-    on_hand, reserved, committed, safety_stock, backorder_limit)
+    on_hand, reserved, committed, safety_stock, backorder_limit, earliest_expire_at)
   SELECT
-    sku, location, version, at, kind, reason, reference, actor, id,
+    sku, location, version, at, kind, reason, reference, actor,
+    nullif(request, '')::uuid, nullif(reservation, '')::uuid,
     on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
-    on_hand, reserved, committed, safety_stock, backorder_limit
-  FROM moved JOIN asked ON asked.position = moved.request, moment),
+    on_hand, reserved, committed, safety_stock, backorder_limit, expire_at
+  FROM moved, moment
+  RETURNING 1),
 updated AS (
   UPDATE stock.level SET
     version = moved.version, changed_at = moment.at,
     on_hand = moved.on_hand, reserved = moved.reserved, committed = moved.committed,
-    safety_stock = moved.safety_stock, backorder_limit = moved.backorder_limit
+    safety_stock = moved.safety_stock, backorder_limit = moved.backorder_limit,
+    earliest_expire_at = moved.expire_at
   FROM moved, moment
   WHERE moved.effect = 1 AND level.sku = moved.sku AND level.location = moved.location
-  RETURNING 1),
-created AS (
-  INSERT INTO stock.level (
-    sku, location, version, changed_at,
-    on_hand, reserved, committed, safety_stock, backorder_limit)
-  SELECT
-    sku, location, version, at, on_hand, reserved, committed, safety_stock, backorder_limit
-  FROM moved, moment WHERE effect = 2
-  RETURNING 1)
-SELECT (SELECT count(*) FROM updated), (SELECT count(*) FROM created),
-       pg_current_xact_id(), (SELECT id FROM stock.incarnation), (SELECT id FROM stock.ledger))"};
+  RETURNING 1){}
+SELECT stock.expect($22::bigint, (SELECT count(*) FROM movements), 'movements'),
+       stock.expect($23::bigint, (SELECT count(*) FROM updated), 'changed levels'){})",
+                     creates ? kCreated : "", creates ? kAllCreated : "");
+}
+
+}  // namespace
+
+const Statement& move() {
+  static const Statement statement{"move", move_text(false)};
+  return statement;
+}
+
+const Statement& move_and_create() {
+  static const Statement statement{"move_and_create", move_text(true)};
+  return statement;
+}
+
+// Arrays of different lengths cannot be rows of one array: they travel as texts.
+const Statement& remember() {
+  static const Statement statement{"remember", R"(
+INSERT INTO stock.request (id, at, digest, skus, locations, versions)
+SELECT id, clock_timestamp(), decode(digest, 'hex'),
+       skus::text[], locations::text[], versions::bigint[]
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+  AS asked (id, digest, skus, locations, versions))"};
+  return statement;
+}
+
+const Statement& committed_at() {
+  static const Statement statement{"committed_at", R"(
+SELECT (pg_xact_status($1::text::xid8) = 'committed')::int,
+       CASE WHEN current_setting('track_commit_timestamp') = 'on'
+       THEN (extract(epoch FROM pg_xact_commit_timestamp($1::text::xid8::xid)) * 1000000)::bigint END)"};
   return statement;
 }
 
@@ -122,7 +190,8 @@ SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_try_advisory_lock($1::bigint
 const Statement& begin_incarnation() {
   static const Statement statement{
       "begin_incarnation",
-      "INSERT INTO stock.incarnation (id) VALUES ($1::bigint) ON CONFLICT DO NOTHING"};
+      "INSERT INTO stock.incarnation (id) SELECT $1::bigint FROM stock.ledger"
+      " WHERE relation = tableoid ON CONFLICT DO NOTHING"};
   return statement;
 }
 
@@ -134,14 +203,16 @@ constexpr const char* kFromTheFuture = R"(
 const Statement& end_incarnation() {
   static const Statement statement{
       "end_incarnation",
-      fmt::format("DELETE FROM stock.incarnation WHERE EXISTS ({})", kFromTheFuture)};
+      fmt::format("DELETE FROM stock.incarnation WHERE id = $1::bigint OR EXISTS ({})",
+                  kFromTheFuture)};
   return statement;
 }
 
 // Whatever was visible to others by the stamp was committed before this is. In the same
 // transaction, what has become visible since the heartbeat before: when it was committed, and a
 // reading of the clock after it was seen. One step of the index for each transaction, however much
-// it moved.
+// it moved, and so many at most: after a long time without a leader a heartbeat must not take
+// longer than a statement may. Of the others nobody knows when they were seen.
 const Statement& beat() {
   static const Statement statement{"beat", fmt::format(R"(
 WITH RECURSIVE newest AS MATERIALIZED (
@@ -149,8 +220,8 @@ WITH RECURSIVE newest AS MATERIALIZED (
 beat AS (
   INSERT INTO stock.heartbeat (number, stamp, snapshot, incarnation)
   SELECT coalesce((SELECT number FROM newest), 0) + 1,
-         transaction_timestamp(), pg_current_snapshot(), id
-  FROM stock.incarnation
+         transaction_timestamp(), pg_current_snapshot(), incarnation.id
+  FROM stock.incarnation JOIN stock.ledger ON ledger.relation = ledger.tableoid
   WHERE NOT EXISTS ({})
   RETURNING number),
 begun (xid) AS (
@@ -160,7 +231,7 @@ begun (xid) AS (
   SELECT (SELECT xid FROM stock.movement WHERE xid > begun.xid ORDER BY xid LIMIT 1)
   FROM begun WHERE begun.xid IS NOT NULL),
 moved (xid) AS (
-  SELECT xid FROM begun WHERE xid IS NOT NULL
+  (SELECT xid FROM begun WHERE xid IS NOT NULL LIMIT 5000)
   UNION ALL
   SELECT running.xid FROM newest CROSS JOIN LATERAL pg_snapshot_xip(snapshot) AS running (xid)
   WHERE pg_visible_in_snapshot(running.xid, pg_current_snapshot())
@@ -172,9 +243,9 @@ dated AS (
   FROM moved CROSS JOIN LATERAL (
     SELECT at FROM stock.movement WHERE movement.xid = moved.xid LIMIT 1) AS movement),
 recorded AS (
-  INSERT INTO stock.commit (xid, committed_at, seen_by)
-  SELECT xid, committed_at, greatest(committed_at, clock_timestamp()) FROM dated
-  WHERE EXISTS (SELECT FROM beat)
+  INSERT INTO stock.commit (xid, committed_at, seen_by, heartbeat)
+  SELECT xid, committed_at, greatest(committed_at, clock_timestamp()), beat.number
+  FROM dated CROSS JOIN beat
   ON CONFLICT (xid) DO NOTHING)
 SELECT number FROM beat)",
                                                        kFromTheFuture)};

@@ -37,20 +37,19 @@ Client::~Client() {
     stopping_ = true;
     connected_ = false;
     why_not_ = "shutting down";
+    // Under the lock, as in send(): a drain that is under way might close the handle before.
+    uv_async_send(&wake_);
   }
-  uv_async_send(&wake_);
   thread_.join();
 }
 
 absl::Status Client::send(std::span<Request> requests) {
-  bool sleeping = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!connected_) return absl::UnavailableError("not connected: " + why_not_);
-    sleeping = queue_.empty();
-    queue_.insert(queue_.end(), std::move_iterator(requests.begin()),
-                  std::move_iterator(requests.end()));
-  }
+  const std::lock_guard lock(mutex_);
+  if (!connected_) return absl::UnavailableError("not connected: " + why_not_);
+  const bool sleeping = queue_.empty();
+  queue_.insert(queue_.end(), std::move_iterator(requests.begin()),
+                std::move_iterator(requests.end()));
+  // Under the lock, for once the client is known to stop the handle may be closed.
   if (sleeping) uv_async_send(&wake_);
   return absl::OkStatus();
 }

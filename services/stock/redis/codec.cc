@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 
 namespace stock::redis {
 namespace {
 
-constexpr std::string_view kMagic = "SWL1";
+constexpr std::string_view kMagic = "SWL2";
 constexpr std::uint8_t kExists = 1;
 constexpr std::size_t kNumberBytes = 8;
 
@@ -52,17 +55,15 @@ class Reader {
   explicit Reader(std::string_view bytes) : rest_(bytes) {}
 
   std::string_view text(std::size_t length) {
-    const std::string_view text = rest_.substr(0, length);
+    const std::string_view text(rest_.data(), length);
     rest_.remove_prefix(length);
     return text;
   }
   std::uint8_t byte() { return static_cast<std::uint8_t>(text(1)[0]); }
   std::uint64_t unsigned_number() {
-    const std::string_view bytes = text(kNumberBytes);
+    static_assert(std::endian::native == std::endian::little);
     std::uint64_t number = 0;
-    for (std::size_t i = kNumberBytes; i-- > 0;) {
-      number = number << 8 | static_cast<std::uint8_t>(bytes[i]);
-    }
+    std::memcpy(&number, text(kNumberBytes).data(), sizeof number);
     return number;
   }
   std::int64_t number() { return static_cast<std::int64_t>(unsigned_number()); }
@@ -80,6 +81,11 @@ absl::Status validate(const domain::Reading& reading) {
   if (reading.exists && reading.version == 0) return refused("a level without a version");
   if (!domain::in_range(reading.counts)) return refused("a count out of range");
   if (!reading.exists && reading.counts != domain::Counts{}) return refused("counts of no level");
+  if (reading.earliest_expiry < domain::DatabaseTime{})
+    return refused("a hold that ends before all time");
+  if (!reading.exists && reading.earliest_expiry != domain::DatabaseTime{}) {
+    return refused("a hold of no level");
+  }
   if (reading.heartbeat < 0) return refused("a negative heartbeat");
   return absl::OkStatus();
 }
@@ -87,8 +93,8 @@ absl::Status validate(const domain::Reading& reading) {
 }  // namespace
 
 std::string encode_key(domain::Incarnation incarnation, const domain::Key& key) {
-  return fmt::format("stock:{:016x}:{}:{}:{}", incarnation, key.location.size(), key.location,
-                     key.sku);
+  return absl::StrCat("stock:", absl::Hex(incarnation, absl::kZeroPad16), ":", key.location.size(),
+                      ":", key.location, ":", key.sku);
 }
 
 std::string encode_value(const domain::Key& key, const domain::Reading& reading) {
@@ -106,6 +112,7 @@ std::string encode_value(const domain::Key& key, const domain::Reading& reading)
   append(value, reading.counts.committed);
   append(value, reading.counts.safety_stock);
   append(value, reading.counts.backorder_limit);
+  append(value, reading.earliest_expiry);
   append(value, checksum(key, value));
   return value;
 }
@@ -134,6 +141,7 @@ absl::StatusOr<domain::Reading> decode_value(domain::Incarnation incarnation,
   reading.counts.committed = in.number();
   reading.counts.safety_stock = in.number();
   reading.counts.backorder_limit = in.number();
+  reading.earliest_expiry = in.time();
   if (in.unsigned_number() != checksum(key, payload)) {
     return refused("a checksum that does not fit its key and content");
   }

@@ -4,10 +4,10 @@
 // redis-cli, and injective whatever colons the names hold. A key belongs to one incarnation, so
 // that neither a copied cluster nor an older history shares a copy with this one.
 //
-// Value: 93 bytes, numbers little endian:
+// Value: 101 bytes, numbers little endian:
 //
 //   offset  bytes
-//        0      4  "SWL1"
+//        0      4  "SWL2"
 //        4      1  flags: 1 when the level exists; no others
 //        5      8  version
 //       13      8  as_of, µs since the epoch
@@ -15,7 +15,8 @@
 //       29      8  incarnation
 //       37      8  heartbeat
 //       45     40  on_hand, reserved, committed, safety_stock, backorder_limit
-//       85      8  checksum
+//       85      8  earliest expiry, µs since the epoch; 0: none, or not known
+//       93      8  checksum
 //
 // The checksum is FNV-1a, 64 bits, over the key's names and all before it. It finds accidents (any
 // change confined to one byte for certain) and values that stand under another's key. It is none
@@ -32,7 +33,7 @@
 
 namespace stock::redis {
 
-inline constexpr std::size_t kValueBytes = 93;
+inline constexpr std::size_t kValueBytes = 101;
 
 [[nodiscard]] std::string encode_key(domain::Incarnation incarnation, const domain::Key& key);
 

@@ -2,15 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-
 namespace stock::redis {
 
-Command::Command(std::size_t arguments) : bytes_(fmt::format("*{}\r\n", arguments)) {}
+Command::Command(std::size_t arguments) {
+  constexpr std::size_t kUsualBytes = 64;  // of an argument that names a key
+  bytes_.reserve(arguments * kUsualBytes);
+  append_header('*', arguments);
+}
 
 Command& Command::add(std::string_view argument) {
-  fmt::format_to(std::back_inserter(bytes_), "${}\r\n{}\r\n", argument.size(), argument);
+  append_header('$', argument.size());
+  bytes_ += argument;
+  bytes_ += "\r\n";
   return *this;
+}
+
+void Command::append_header(char kind, std::size_t number) {
+  const fmt::format_int digits(number);
+  bytes_ += kind;
+  bytes_.append(digits.data(), digits.size());
+  bytes_ += "\r\n";
 }
 
 }  // namespace stock::redis

@@ -19,6 +19,8 @@ class Command {
   [[nodiscard]] std::string take() { return std::move(bytes_); }
 
  private:
+  void append_header(char kind, std::size_t number);
+
   std::string bytes_;
 };
 

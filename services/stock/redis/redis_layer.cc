@@ -15,9 +15,11 @@ namespace {
 
 using domain::Outcome;
 
-std::string mget(domain::Incarnation incarnation, std::span<const domain::Key> keys) {
+// A command about keys.
+std::string about(std::string_view name, domain::Incarnation incarnation,
+                  std::span<const domain::Key> keys) {
   Command command(1 + keys.size());
-  command.add("MGET");
+  command.add(name);
   for (const domain::Key& key : keys) command.add(encode_key(incarnation, key));
   return command.take();
 }
@@ -76,7 +78,7 @@ void RedisLayer::read(std::span<const domain::Key> keys, std::span<layers::Answe
   if (keys.empty()) return done({});
 
   pending_reads_.fetch_add(1, std::memory_order_relaxed);
-  Request request{.command = mget(incarnation, keys),
+  Request request{.command = about("MGET", incarnation, keys),
                   .on_result = [this, incarnation, keys, answers,
                                 done = std::move(done)](const Result& result) mutable {
                     pending_reads_.fetch_sub(1, std::memory_order_relaxed);
@@ -102,6 +104,26 @@ void RedisLayer::offer(std::span<const domain::Key> keys,
   const bool sent = room && client_->send(requests).ok();
   if (!sent) pending_offers_.fetch_sub(n, std::memory_order_relaxed);
   offers_dropped_.fetch_add(keys.size() - (sent ? n : 0), std::memory_order_relaxed);
+}
+
+void RedisLayer::remove(std::span<const domain::Key> keys,
+                        absl::AnyInvocable<void(absl::Status)> done) {
+  const domain::Incarnation incarnation = ledger_.current();
+  if (incarnation == 0) {
+    return done(absl::UnavailableError("redis: the ledger's incarnation is not known yet"));
+  }
+  if (keys.empty()) return done(absl::OkStatus());
+  Request request{.command = about("DEL", incarnation, keys),
+                  .on_result = [done = std::move(done)](const Result& result) mutable {
+                    const redisReply* const reply = result.reply;
+                    if (reply != nullptr && reply->type == REDIS_REPLY_INTEGER)
+                      return done(absl::OkStatus());
+                    const std::string_view why =
+                        reply == nullptr ? std::string_view(result.why) : text(*reply);
+                    done(absl::UnavailableError(fmt::format("redis: {}", why)));
+                  }};
+  const absl::Status sent = client_->send({&request, 1});
+  if (!sent.ok()) request.on_result({.why = message(sent)});
 }
 
 std::string RedisLayer::settle_read(domain::Incarnation incarnation,

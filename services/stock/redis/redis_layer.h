@@ -13,8 +13,8 @@
 // `timeout` costs all commands under way (kTimeout) and the connection; it is made again after
 // 50 ms, and then less and less often, down to every 2 s.
 //
-// Needs of Redis: MGET, SET, PING, and AUTH or SELECT where configured. The process must ignore
-// SIGPIPE.
+// Needs of Redis: MGET, SET, DEL, PING, and AUTH or SELECT where configured. The process must
+// ignore SIGPIPE.
 #pragma once
 
 #include <atomic>
@@ -31,6 +31,7 @@
 #include "stock/domain/reading.h"
 #include "stock/feed/ledger_identity.h"
 #include "stock/layers/layer.h"
+#include "stock/layers/removable.h"
 
 namespace stock::redis {
 
@@ -66,7 +67,7 @@ struct RedisStats {
   std::uint64_t corrupt_values = 0;
 };
 
-class RedisLayer final : public layers::Layer, public layers::Fillable {
+class RedisLayer final : public layers::Layer, public layers::Fillable, public layers::Removable {
  public:
   // Returns at once, and connects by itself. `ledger` must outlive this.
   RedisLayer(RedisOptions options, const feed::LedgerIdentity& ledger);
@@ -77,6 +78,9 @@ class RedisLayer final : public layers::Layer, public layers::Fillable {
   void read(std::span<const domain::Key> keys, std::span<layers::Answer> answers,
             const layers::ReadContext& context, layers::Done done) override;
   void offer(std::span<const domain::Key> keys, std::span<const domain::Reading> readings) override;
+  // Of the ledger's incarnation; others are nobody's.
+  void remove(std::span<const domain::Key> keys,
+              absl::AnyInvocable<void(absl::Status)> done) override;
 
   [[nodiscard]] RedisStats stats() const;
 

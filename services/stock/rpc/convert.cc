@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "stock/rpc/enums.h"
+
 namespace stock::rpc {
 namespace {
 
@@ -13,15 +15,15 @@ using std::chrono::seconds;
 constexpr std::int32_t kDefaultPageSize = 100;
 constexpr std::int32_t kMaxPageSize = 1000;
 
-v1::Outcome outcome_of(domain::Outcome outcome) {
-  // Declared in the same order.
-  static_assert(v1::OUTCOME_COALESCED == static_cast<int>(domain::Outcome::kCoalesced) + 1);
-  return static_cast<v1::Outcome>(static_cast<int>(outcome) + 1);
+v1::MovementKind kind_of(domain::MovementKind kind) {
+  static_assert(v1::MOVEMENT_KIND_FULFILL == static_cast<int>(domain::MovementKind::kFulfill) + 1);
+  return static_cast<v1::MovementKind>(static_cast<int>(kind) + 1);
 }
 
-v1::MovementKind kind_of(domain::MovementKind kind) {
-  static_assert(v1::MOVEMENT_KIND_DIRECT == static_cast<int>(domain::MovementKind::kDirect) + 1);
-  return static_cast<v1::MovementKind>(static_cast<int>(kind) + 1);
+v1::ReservationState state_of(domain::ReservationState state) {
+  static_assert(v1::RESERVATION_STATE_EXPIRED ==
+                static_cast<int>(domain::ReservationState::kExpired) + 1);
+  return static_cast<v1::ReservationState>(static_cast<int>(state) + 1);
 }
 
 }  // namespace
@@ -64,6 +66,26 @@ void to_proto(const domain::Movement& movement, v1::Movement& out) {
   out.set_reference(movement.reference);
   out.set_actor(movement.actor);
   if (movement.request) out.set_request_id(domain::format_uuid(*movement.request));
+  if (movement.reservation) out.set_reservation_id(domain::format_uuid(*movement.reservation));
+}
+
+void to_proto(const domain::Reservation& reservation, domain::DatabaseTime now,
+              v1::Reservation& out) {
+  out.set_id(domain::format_uuid(reservation.id));
+  out.set_state(reservation.ended(now) ? v1::RESERVATION_STATE_EXPIRED
+                                       : state_of(reservation.state));
+  for (const domain::ReservationLine& line : reservation.lines) {
+    v1::ReservationLine& entry = *out.add_lines();
+    to_proto(line.key, *entry.mutable_key());
+    entry.set_quantity(line.quantity);
+    entry.set_fulfilled(line.fulfilled);
+  }
+  to_proto(reservation.expire_at, *out.mutable_expire_time());
+  to_proto(reservation.created_at, *out.mutable_create_time());
+  to_proto(reservation.updated_at, *out.mutable_update_time());
+  out.set_etag(std::to_string(reservation.revision));
+  out.set_reference(reservation.reference);
+  out.set_actor(reservation.actor);
 }
 
 void to_proto(const domain::Location& location, v1::Location& out) {
@@ -93,6 +115,10 @@ void to_proto(const domain::Key& key, const domain::Reading& reading, microsecon
   out.set_exists(reading.exists);
   to_proto(reading.counts, *out.mutable_counts());
   out.set_version(reading.version);
+  // The row of a level that was changed by hand may have kept one when it let go of what was held.
+  if (reading.counts.reserved > 0 && reading.earliest_expiry != domain::DatabaseTime{}) {
+    to_proto(reading.earliest_expiry, *out.mutable_earliest_expire_time());
+  }
   v1::LevelProvenance& provenance = *out.mutable_provenance();
   provenance.set_layer(layer_of(reading.layer));
   if (reading.version > 0) to_proto(reading.as_of, *provenance.mutable_as_of());
@@ -108,17 +134,24 @@ v1::Layer layer_of(std::string_view name) {
   return v1::LAYER_UNSPECIFIED;
 }
 
-std::optional<Failure> from_proto(const v1::Key& message, const std::string& field,
+std::optional<Failure> from_proto(const v1::Key& message, std::string_view field,
                                   domain::Key& out) {
   if (const auto status = domain::validate_name("sku", message.sku()); !status.ok()) {
-    return bad_field(field + ".sku", std::string(status.message()));
+    return bad_field(fmt::format("{}.sku", field), std::string(status.message()));
   }
   if (const auto status = domain::validate_name("location", message.location()); !status.ok()) {
-    return bad_field(field + ".location", std::string(status.message()));
+    return bad_field(fmt::format("{}.location", field), std::string(status.message()));
   }
   out.sku = message.sku();
   out.location = message.location();
   return std::nullopt;
+}
+
+// What is right needs no name.
+std::optional<Failure> from_proto(const v1::Key& message, std::string_view field, int index,
+                                  domain::Key& out) {
+  if (!from_proto(message, field, out)) return std::nullopt;
+  return from_proto(message, fmt::format("{}[{}]", field, index), out);
 }
 
 std::optional<Failure> page_size_from(std::int32_t value, std::int32_t& out) {

@@ -79,6 +79,7 @@ std::string upper(std::string_view text) {
 grpc::StatusCode code_of(ledger::Reason reason) {
   switch (reason) {
     case ledger::Reason::kInsufficientStock:
+    case ledger::Reason::kLedgerUnfit:
       return grpc::StatusCode::FAILED_PRECONDITION;
     case ledger::Reason::kCompareFailed:
       return grpc::StatusCode::ABORTED;
@@ -89,6 +90,7 @@ grpc::StatusCode code_of(ledger::Reason reason) {
     case ledger::Reason::kCountOutOfRange:
       return grpc::StatusCode::OUT_OF_RANGE;
     case ledger::Reason::kQueueFull:
+    case ledger::Reason::kOverloaded:
       return grpc::StatusCode::RESOURCE_EXHAUSTED;
     case ledger::Reason::kUnavailable:
       return grpc::StatusCode::UNAVAILABLE;
@@ -96,6 +98,14 @@ grpc::StatusCode code_of(ledger::Reason reason) {
       return grpc::StatusCode::DEADLINE_EXCEEDED;
     case ledger::Reason::kRejected:
       return grpc::StatusCode::INTERNAL;
+    case ledger::Reason::kReservationNotFound:
+      return grpc::StatusCode::NOT_FOUND;
+    case ledger::Reason::kReservationExists:
+      return grpc::StatusCode::ALREADY_EXISTS;
+    case ledger::Reason::kReservationExpired:
+    case ledger::Reason::kReservationState:
+    case ledger::Reason::kLineMismatch:
+      return grpc::StatusCode::FAILED_PRECONDITION;
   }
   return grpc::StatusCode::INTERNAL;
 }
@@ -104,6 +114,8 @@ std::string reason_of(ledger::Reason reason) {
   switch (reason) {
     case ledger::Reason::kQueueFull:
       return "WRITE_QUEUE_FULL";
+    case ledger::Reason::kOverloaded:
+      return "BACKEND_BUSY";
     case ledger::Reason::kUnavailable:
       return "BACKEND_UNAVAILABLE";
     default:
@@ -137,7 +149,8 @@ Failure backend_failure(const absl::Status& status) {
   Failure failure;
   failure.message = std::string(status.message());
   switch (status.code()) {
-    case absl::StatusCode::kAborted:  // somebody else was faster
+    case absl::StatusCode::kAborted:    // somebody else was faster
+    case absl::StatusCode::kCancelled:  // or keeps what is needed locked
     case absl::StatusCode::kUnavailable:
       failure.code = grpc::StatusCode::UNAVAILABLE;
       failure.reason = "BACKEND_UNAVAILABLE";
@@ -156,10 +169,22 @@ Failure backend_failure(const absl::Status& status) {
       failure.code = grpc::StatusCode::INVALID_ARGUMENT;
       failure.reason = "INVALID_FIELD";
       break;
+    case absl::StatusCode::kFailedPrecondition:  // another schema, or a foreign ledger
+      failure.code = grpc::StatusCode::FAILED_PRECONDITION;
+      failure.reason = "LEDGER_UNFIT";
+      break;
     default:
       failure.code = grpc::StatusCode::INTERNAL;
       failure.reason = "INTERNAL";
   }
+  return failure;
+}
+
+Failure history_pruned(std::string message) {
+  Failure failure;
+  failure.code = grpc::StatusCode::OUT_OF_RANGE;
+  failure.reason = "HISTORY_PRUNED";
+  failure.message = std::move(message);
   return failure;
 }
 

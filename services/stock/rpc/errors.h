@@ -40,5 +40,7 @@ Failure bad_field(std::string field, std::string description);
 // UNAVAILABLE, NOT_FOUND... as a room reported it.
 Failure backend_failure(const absl::Status& status);
 Failure refused(const ledger::Refusal& refusal);
+// OUT_OF_RANGE: what was asked for lies behind the ledger's horizon. `message` says what that is.
+Failure history_pruned(std::string message);
 
 }  // namespace stock::rpc

@@ -2,6 +2,8 @@
 // tokens, and results of reads that arrive on other threads.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -88,6 +90,13 @@ class Pulse {
   const clock::LocalClock& clock_;
   domain::LocalTime last_;
 };
+
+// For a stream that is waiting for the feed, and was not served yet.
+inline grpc::Status feed_stands_still(const absl::Status& why) {
+  const std::string reason = why.ok() ? "it has not begun" : std::string(why.message());
+  return to_status(backend_failure(absl::UnavailableError(
+      fmt::format("this server's feed stands still, so that no change can be told: {}", reason))));
+}
 
 inline grpc::Status shutting_down() {
   return to_status({.code = grpc::StatusCode::UNAVAILABLE,

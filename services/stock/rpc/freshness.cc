@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "stock/rpc/instant.h"
+
 namespace stock::rpc {
 namespace {
 
@@ -37,6 +39,13 @@ Failure write_lost(const Token& token) {
           .retry_after = {}};
 }
 
+Failure request_pruned(const Token& token) {
+  return history_pruned(
+      fmt::format("the ledger does not remember the write of this token (request {}): requests of "
+                  "that time have been pruned. Read without the token",
+                  domain::format_uuid(token.request)));
+}
+
 std::optional<Failure> parse_staleness(const v1::Consistency& message, microseconds& out) {
   const auto& given = message.max_staleness();
   // A second more is enough to be too much, and cannot overflow.
@@ -45,20 +54,6 @@ std::optional<Failure> parse_staleness(const v1::Consistency& message, microseco
   if (out > microseconds(0) && out <= kMaxStaleness) return std::nullopt;
   return bad_field("consistency.max_staleness",
                    "must be more than 0 (1 µs at least) and at most 1 h");
-}
-
-std::optional<Failure> parse_read_time(const v1::Consistency& message, layers::PastQuery& out) {
-  // What a Timestamp can hold, by its definition.
-  constexpr std::int64_t kFirst = -62'135'596'800;
-  constexpr std::int64_t kLast = 253'402'300'799;
-  const auto& given = message.read_time();
-  if (given.seconds() < kFirst || given.seconds() > kLast || given.nanos() < 0 ||
-      given.nanos() > 999'999'999) {
-    return bad_field("consistency.read_time", "is no timestamp between the years 1 and 9999");
-  }
-  out.at = domain::DatabaseTime(microseconds(seconds(given.seconds())) +
-                                duration_cast<microseconds>(nanoseconds(given.nanos())));
-  return std::nullopt;
 }
 
 }  // namespace
@@ -92,7 +87,8 @@ std::optional<Failure> from_proto(const v1::Consistency& message, microseconds b
         return bad_field("consistency.read_time",
                          "is for reads of levels by key; this method answers for now only");
       }
-      return parse_read_time(message, out.past.emplace());
+      return from_proto(message.read_time(), "consistency.read_time",
+                        out.past.emplace().at.emplace());
     case v1::Consistency::kVersion:
       if (takes != Takes::kVersion) {
         return bad_field("consistency.version", "is for GetStockLevel only");
@@ -137,7 +133,8 @@ void settle(const Rooms& rooms, const Token& token, const layers::ReadContext& c
         if (token.write.incarnation == found->incarnation) {
           return then({.wrong = {}, .write = token.write});
         }
-        then({.wrong = write_lost(token), .write = {}});
+        const bool forgotten = found->pruned_through && token.write.xid <= *found->pruned_through;
+        then({.wrong = forgotten ? request_pruned(token) : write_lost(token), .write = {}});
       });
 }
 

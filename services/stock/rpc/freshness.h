@@ -43,7 +43,8 @@ struct Settled {
 // Which transaction of the ledger's current incarnation a token stands for. One of this incarnation
 // is taken at its word, since the read will find out; for another one the ledger is asked whether
 // it still holds the request. `then` is called exactly once, perhaps before this returns, or from
-// any thread. Failures: TOKEN_OF_ANOTHER_LEDGER, WRITE_LOST, or that nobody can be asked.
+// any thread. Failures: TOKEN_OF_ANOTHER_LEDGER, WRITE_LOST, HISTORY_PRUNED (it may have been held
+// once), or that nobody can be asked.
 void settle(const Rooms& rooms, const Token& token, const layers::ReadContext& context,
             absl::AnyInvocable<void(Settled)> then);
 

@@ -34,8 +34,24 @@ class CallRead : public layers::Read {
     context = call.read_context();
   }
 
-  // From the layers, or of the past from a database.
+  // First what the flags say, if they matter: their age is told when the read is answered.
   static void start(std::unique_ptr<CallRead> self) {
+    if (self->cohort.empty()) return read(std::move(self));
+    const Rooms& rooms = self->rooms_;
+    std::vector<layers::FlagQuestion> questions;
+    for (const domain::Key& key : self->keys) questions.push_back({self->cohort, key});
+    layers::FlagReader& flags = rooms.flags->reader;
+    const domain::LocalTime deadline =
+        std::min(self->context.deadline, rooms.clock.now() + flags.patience());
+    flags.evaluate(std::move(questions), deadline,
+                   [self = self.release()](std::vector<layers::FlagAnswer> answers) {
+                     self->flags_ = std::move(answers);
+                     read(std::unique_ptr<CallRead>(self));
+                   });
+  }
+
+  // From the layers, or of the past from a database.
+  static void read(std::unique_ptr<CallRead> self) {
     const Rooms& rooms = self->rooms_;
     if (!self->past) return rooms.reads.start(*self.release());
     layers::PastQuery query = *self->past;
@@ -60,6 +76,8 @@ class CallRead : public layers::Read {
 
   // What was, instead of what is.
   std::optional<layers::PastQuery> past;
+  // Who is to see it; empty: nobody in particular.
+  std::string cohort;
 
  protected:
   using Response = std::remove_reference_t<decltype(std::declval<Call&>().response())>;
@@ -70,10 +88,8 @@ class CallRead : public layers::Read {
   [[nodiscard]] std::span<const domain::Visit> trail_span() const {
     return {trail.data(), trail.size()};
   }
-  [[nodiscard]] std::chrono::microseconds age_of(const domain::Reading& reading) const {
-    const auto age = rooms_.reads.age(reading, answered_at);
-    // What the clock is known by may have changed meanwhile: then the whole answers for its parts.
-    return age ? domain::age_within(*oldest, *age) : oldest->age;
+  [[nodiscard]] std::chrono::microseconds age_of(std::size_t key) const {
+    return domain::age_within(*oldest, ages[key]);
   }
   void fill(v1::Provenance& out) const {
     fill_provenance(oldest.value_or(domain::Age{}), bound_missed, trail_span(), rooms_.instance,
@@ -82,7 +98,8 @@ class CallRead : public layers::Read {
         past_levels_, [](const layers::PastLevel& level) { return level.in_transition; }));
   }
   void fill(std::size_t key, v1::StockLevel& out) const {
-    to_proto(keys[key], readings[key], age_of(readings[key]), out);
+    to_proto(keys[key], readings[key], age_of(key), out);
+    if (!flags_.empty()) fill_flagged(key, *out.mutable_flagged());
     if (past_levels_.empty()) return;
     const layers::PastLevel& level = past_levels_[key];
     out.mutable_provenance()->set_in_transition(level.in_transition);
@@ -95,6 +112,12 @@ class CallRead : public layers::Read {
   Call& call_;
 
  private:
+  void fill_flagged(std::size_t key, v1::FlaggedAvailability& out) const {
+    const std::int64_t available = readings[key].counts.available();
+    to_proto(*rooms_.flags, cohort, flags_[key], available, rooms_.clock.now(), out);
+    rooms_.flags->forks.asked(keys[key], available);
+  }
+
   void told_past(const layers::Listing<layers::PastPage>& listing) {
     answered_at = rooms_.clock.now();
     add_past_trail(listing);
@@ -107,8 +130,13 @@ class CallRead : public layers::Read {
       const std::unique_ptr<CallRead> self(this);
       return call_.finish(to_status(past->at ? not_yet(page.true_through) : no_version()));
     }
+    if (const auto failure = behind_horizon(page)) {
+      const std::unique_ptr<CallRead> self(this);
+      return call_.finish(to_status(*failure));
+    }
     past_levels_ = page.levels;
     readings.resize(keys.size());
+    ages.resize(keys.size());
     for (std::size_t i = 0; i < keys.size(); ++i) {
       readings[i] = page.levels[i].reading;
       readings[i].layer = listing.layer;
@@ -117,6 +145,7 @@ class CallRead : public layers::Read {
         status = absl::UnavailableError("what the database's clock reads is not known");
         return finished();
       }
+      ages[i] = *old;
       domain::include(oldest, *old);
     }
     finished();
@@ -138,6 +167,22 @@ class CallRead : public layers::Read {
     }
   }
 
+  [[nodiscard]] std::optional<Failure> behind_horizon(const layers::PastPage& page) const {
+    const bool pruned =
+        past->at ? page.horizon && *past->at < *page.horizon : page.levels.front().pruned;
+    if (!pruned) return std::nullopt;
+    google::protobuf::Timestamp horizon;
+    to_proto(page.horizon.value_or(domain::DatabaseTime{}), horizon);
+    const std::string from = google::protobuf::util::TimeUtil::ToString(horizon);
+    Failure failure =
+        past->at ? history_pruned(fmt::format(
+                       "history is kept from {} on; the time that was asked for is before", from))
+                 : history_pruned(fmt::format("version {} of {} at {} was pruned: history is kept "
+                                              "from {} on",
+                                              past->version, keys[0].sku, keys[0].location, from));
+    failure.metadata.emplace_back("horizon", from);
+    return failure;
+  }
   [[nodiscard]] static Failure not_yet(domain::DatabaseTime now) {
     google::protobuf::Timestamp time;
     to_proto(now, time);
@@ -156,6 +201,7 @@ class CallRead : public layers::Read {
   }
 
   std::vector<layers::PastLevel> past_levels_;  // one for one; empty in the present
+  std::vector<layers::FlagAnswer> flags_;       // one for one; empty without a cohort
 };
 
 // Begins a read as soon as it is known what its answer has to show.
@@ -191,6 +237,8 @@ void get_stock_level(const Rooms& rooms, GetCall& call) {
     wrong =
         from_proto(call.request().consistency(), rooms.max_staleness, Takes::kVersion, freshness);
   }
+  read->cohort = call.request().cohort();
+  if (!wrong) wrong = check_cohort(read->cohort, rooms.flags, freshness.past.has_value());
   if (wrong) return call.finish(to_status(*wrong));
   begin(rooms, call, std::move(read), std::move(freshness),
         [](std::unique_ptr<GetRead> ready) { GetRead::start(std::move(ready)); });
@@ -218,21 +266,25 @@ void batch_get_stock_levels(const Rooms& rooms, BatchCall& call) {
     return call.finish(to_status(bad_field("keys", "must name 1 to 1,000 keys")));
   }
   auto read = std::make_unique<BatchRead>(rooms, call);
-  absl::flat_hash_map<domain::Key, std::size_t> seen;
+  const auto count = static_cast<std::size_t>(request.keys_size());
+  read->keys.reserve(count);
+  read->position.reserve(count);
+  // By the names in the request, which stays.
+  absl::flat_hash_map<std::pair<std::string_view, std::string_view>, std::size_t> seen(count);
   for (int i = 0; i < request.keys_size(); ++i) {
-    domain::Key key;
-    if (const auto wrong = from_proto(request.keys(i), fmt::format("keys[{}]", i), key)) {
+    const v1::Key& key = request.keys(i);
+    const auto [it, fresh] = seen.try_emplace({key.sku(), key.location()}, read->keys.size());
+    read->position.push_back(it->second);
+    if (!fresh) continue;
+    if (const auto wrong = from_proto(key, "keys", i, read->keys.emplace_back())) {
       return call.finish(to_status(*wrong));
     }
-    const auto [it, fresh] = seen.try_emplace(key, read->keys.size());
-    if (fresh) read->keys.push_back(std::move(key));
-    read->position.push_back(it->second);
   }
   Freshness freshness;
-  if (const auto wrong =
-          from_proto(request.consistency(), rooms.max_staleness, Takes::kPast, freshness)) {
-    return call.finish(to_status(*wrong));
-  }
+  auto wrong = from_proto(request.consistency(), rooms.max_staleness, Takes::kPast, freshness);
+  read->cohort = request.cohort();
+  if (!wrong) wrong = check_cohort(read->cohort, rooms.flags, freshness.past.has_value());
+  if (wrong) return call.finish(to_status(*wrong));
   begin(rooms, call, std::move(read), std::move(freshness),
         [](std::unique_ptr<BatchRead> ready) { BatchRead::start(std::move(ready)); });
 }
@@ -279,11 +331,6 @@ class PlacedRead : public CallRead<Call> {
   }
   static Failure too_many() {
     return bad_field("request", "asks for more than 1,000 keys (SKUs times locations)");
-  }
-  [[nodiscard]] absl::flat_hash_map<domain::Key, domain::Reading> by_key() const {
-    absl::flat_hash_map<domain::Key, domain::Reading> map;
-    for (std::size_t i = 0; i < this->keys.size(); ++i) map[this->keys[i]] = this->readings[i];
-    return map;
   }
   // The list of locations is a part of the answer, and of its bound.
   void complete() final {
@@ -332,16 +379,17 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
   }
 
   void respond(v1::BatchGetStockTotalsResponse& response) override {
-    const auto readings_by_key = by_key();
+    absl::flat_hash_map<domain::Key, std::size_t> numbers(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) numbers[keys[i]] = i;
     for (const std::string& sku : call_.request().skus()) {
-      add_total(sku, readings_by_key, *response.add_totals());
+      add_total(sku, numbers, *response.add_totals());
     }
     fill(*response.mutable_provenance());
   }
 
  private:
   void add_total(const std::string& sku,
-                 const absl::flat_hash_map<domain::Key, domain::Reading>& readings_by_key,
+                 const absl::flat_hash_map<domain::Key, std::size_t>& numbers,
                  v1::StockTotal& total) const {
     domain::Counts sum;
     std::int64_t available = 0;
@@ -350,12 +398,13 @@ class TotalsRead final : public PlacedRead<TotalsCall> {
     auto age = std::chrono::microseconds(0);
     bool mixed = false;
     for (const std::string& location : locations) {
-      const domain::Reading& reading = readings_by_key.at({sku, location});
+      const std::size_t number = numbers.at({sku, location});
+      const domain::Reading& reading = readings[number];
       if (oldest_part != nullptr && (reading.layer != oldest_part->layer ||
                                      reading.true_through != oldest_part->true_through)) {
         mixed = true;
       }
-      if (const auto part_age = age_of(reading); oldest_part == nullptr || part_age > age) {
+      if (const auto part_age = age_of(number); oldest_part == nullptr || part_age > age) {
         oldest_part = &reading;
         age = part_age;
       }
@@ -438,7 +487,9 @@ class CheckRead final : public PlacedRead<CheckCall> {
   }
 
   void respond(v1::CheckAvailabilityResponse& response) override {
-    const auto answers = check_availability(lines, locations, by_key());
+    absl::flat_hash_map<domain::Key, domain::Reading> by_key(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) by_key[keys[i]] = readings[i];
+    const auto answers = check_availability(lines, locations, by_key);
     response.set_available(true);
     for (std::size_t i = 0; i < answers.size(); ++i) {
       v1::LineAvailability& line = *response.add_lines();

@@ -20,8 +20,10 @@ ledger::Digest digest_of(std::string_view method, const google::protobuf::Messag
   std::string bytes(method);
   bytes += '\0';
   payload.AppendToString(&bytes);
+  // Looked up once; EVP_sha256() is at each use.
+  static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   ledger::Digest digest{};
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, sha256, nullptr);
   return digest;
 }
 

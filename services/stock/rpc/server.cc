@@ -31,8 +31,8 @@ absl::Status Server::start() {
 
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options_.address, grpc::InsecureServerCredentials(), &port_);
-  // A second server on the port is a mistake that must be seen.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Unless it is asked for, a second server on the port is a mistake that must be seen.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, options_.share_port ? 1 : 0);
   builder.SetMaxReceiveMessageSize(options_.max_message_bytes);
   builder.SetMaxSendMessageSize(options_.max_message_bytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.max_concurrent_streams);
@@ -57,6 +57,7 @@ absl::Status Server::start() {
         fmt::format("cannot listen on {}: is the port in use, or the address not of this machine?",
                     options_.address));
   }
+  outbox_.attach(*queue_);
   for (const auto& post : post_) post();
   health_.wait_for_watch(*queue_);
   thread_ = std::thread([this] { serve(); });
@@ -64,6 +65,7 @@ absl::Status Server::start() {
 }
 
 void Server::serve() {
+  outbox_.serve_here();
   void* tag = nullptr;
   bool ok = false;
   while (queue_->Next(&tag, &ok)) static_cast<Event*>(tag)->happened(ok);
@@ -77,7 +79,7 @@ void Server::drain(std::chrono::milliseconds timeout) {
                                  gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
   // Calls that were cut off still wait for their layers. Once no object is left that waits for a
   // call or answers one, nobody can begin an operation on the queue any more.
-  while (calls_ > 0 || health_.watch_objects_ > 0) {
+  while (calls_ > 0 || health_.watch_objects_ > 0 || !outbox_.idle()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   queue_->Shutdown();

@@ -17,8 +17,10 @@
 
 #include "absl/status/status.h"
 #include "stock/clock/local_clock.h"
+#include "stock/rpc/bidi_stream.h"
 #include "stock/rpc/call_observer.h"
 #include "stock/rpc/health.h"
+#include "stock/rpc/outbox.h"
 #include "stock/rpc/server_stream.h"
 #include "stock/rpc/stream_loop.h"
 #include "stock/rpc/unary_call.h"
@@ -29,6 +31,7 @@ class Server {
  public:
   struct Options {
     std::string address = "127.0.0.1:7070";  // port 0: any
+    bool share_port = false;  // with other processes; else a second one there cannot start
     int max_message_bytes = 4 << 20;
     int max_concurrent_streams = 1000;  // per connection
     std::chrono::milliseconds max_connection_age{std::chrono::minutes(30)};
@@ -52,9 +55,18 @@ class Server {
   void add_stream(std::string_view service, std::string_view name, int posted, Accept request,
                   Open open);
 
+  // And for one that answers each request, by `handle` (bidi_stream.h).
+  template <typename Request, typename Response, typename Accept, typename Handle>
+  void add_bidi_stream(std::string_view service, std::string_view name, int posted, Accept request,
+                       Handle handle);
+
   // UNAVAILABLE: the address cannot be listened on.
   absl::Status start();
   [[nodiscard]] int port() const { return port_; }
+  // To this server, within the process. After start().
+  [[nodiscard]] std::shared_ptr<grpc::Channel> in_process() {
+    return server_->InProcessChannel(grpc::ChannelArguments());
+  }
   [[nodiscard]] Health& health() { return health_; }
   // Those of add_stream() that there are.
   [[nodiscard]] std::size_t streams() const { return streams_.streams(); }
@@ -71,6 +83,7 @@ class Server {
   CallObserver& observer_;
   Health health_;
   StreamLoop streams_;
+  Outbox outbox_;
   std::vector<grpc::Service*> services_;
   std::vector<std::shared_ptr<void>> methods_;
   std::vector<std::function<void()>> post_;
@@ -93,6 +106,7 @@ void Server::add_method(std::string_view service, std::string_view name, int pos
   method->handle = std::move(handle);
   method->clock = &clock_;
   method->observer = &observer_;
+  method->outbox = &outbox_;
   method->number = observer_.method(service, name, false);
   method->calls = &calls_;
   post_.push_back([method = method.get(), posted] {
@@ -118,6 +132,26 @@ void Server::add_stream(std::string_view service, std::string_view name, int pos
   method->calls = &calls_;
   post_.push_back([method = method.get(), posted] {
     for (int i = 0; i < posted; ++i) ServerStream<Request, Response>::wait(*method);
+  });
+  methods_.push_back(std::move(method));
+}
+
+template <typename Request, typename Response, typename Accept, typename Handle>
+void Server::add_bidi_stream(std::string_view service, std::string_view name, int posted,
+                             Accept request, Handle handle) {
+  auto method = std::make_shared<BidiMethod<Request, Response>>();
+  method->accept = [this, request = std::move(request)](
+                       grpc::ServerContext* context,
+                       grpc::ServerAsyncReaderWriter<Response, Request>* stream,
+                       void* tag) { request(context, stream, queue_.get(), queue_.get(), tag); };
+  method->handle = std::move(handle);
+  method->clock = &clock_;
+  method->observer = &observer_;
+  method->loop = &streams_;
+  method->number = observer_.method(service, name, true);
+  method->calls = &calls_;
+  post_.push_back([method = method.get(), posted] {
+    for (int i = 0; i < posted; ++i) BidiStream<Request, Response>::wait(*method);
   });
   methods_.push_back(std::move(method));
 }

@@ -14,9 +14,10 @@
 #include "stock/layers/catalogue_path.h"
 #include "stock/layers/location_directory.h"
 #include "stock/layers/read_path.h"
-#include "stock/ledger/batcher.h"
+#include "stock/ledger/lanes.h"
 #include "stock/ledger/location_writer.h"
 #include "stock/ledger/request_finder.h"
+#include "stock/rpc/flag_view.h"
 #include "stock/rpc/server.h"
 #include "stock/v1/stock_service.grpc.pb.h"
 
@@ -29,7 +30,7 @@ struct Rooms {
   const layers::ReadPath& reads;
   const layers::CataloguePath& catalogue;
   layers::LocationDirectory& directory;
-  ledger::Batcher& writes;
+  ledger::Lanes& writes;
   ledger::LocationWriter& locations;
   ledger::RequestFinder& requests;
   const feed::LedgerIdentity& identity;
@@ -41,6 +42,7 @@ struct Rooms {
   std::string instance;
   std::chrono::microseconds max_staleness;  // of reads that name no bound
   std::chrono::nanoseconds write_timeout;   // of writes whose callers would wait longer
+  const FlagRooms* flags = nullptr;         // null: there are none
 };
 
 class StockHandlers {
@@ -54,6 +56,7 @@ class StockHandlers {
   void attach_reads(Server& server);
   void attach_lists(Server& server);
   void attach_writes(Server& server);
+  void attach_reservations(Server& server);
   void attach_watches(Server& server);
   void attach_streams(Server& server);
 

@@ -91,6 +91,7 @@ class Movements final : public Source {
         [waker = waker_] { waker->wake(); });
     rooms_.attention.note();
     phase_ = Phase::kOpening;
+    opening_since_ = rooms_.clock.now();
     look_ = true;
     past_.reset();
     page_.reset();
@@ -124,7 +125,12 @@ class Movements final : public Source {
   }
 
   void open(const feed::Hub::Taken& taken) {
-    if (!taken.ready) return rooms_.hub->wake_at_next_watermark(*subscription_);
+    if (!taken.ready) {
+      if (!opened_ && rooms_.clock.now() - opening_since_ >= kPatience) {
+        failure_ = feed_stands_still(taken.stall);
+      }
+      return rooms_.hub->wake_at_next_watermark(*subscription_);
+    }
     now_ = taken.position.watermark.incarnation;
     if (std::exchange(from_now_, false)) {
       place_.since = *taken.position.snapshot;
@@ -157,7 +163,10 @@ class Movements final : public Source {
     const auto* answer = past_->get();
     if (answer == nullptr) return;
     const auto kept = std::move(past_);
-    if (!answer->ok()) return;
+    if (!answer->ok()) {
+      if (!opened_) failure_ = to_status(backend_failure(answer->status()));
+      return;
+    }
     place_.since = feed::clamp(place_.since, **answer);
     place_.through.reset();
     place_.after = {};
@@ -232,6 +241,13 @@ class Movements final : public Source {
     }
     const feed::MovementDelta& delta = **answer;
     if (delta.incarnation != place_.incarnation) return false;  // the hub will hear of it
+    // Of a stream from the beginning, that is what the ledger still holds.
+    if (delta.pruned && place_.since != feed::beginning_of_time()) {
+      failure_ = to_status(history_pruned(
+          "movements behind this position have been pruned before they were read; begin anew, "
+          "from_beginning or with what is to come"));
+      return false;
+    }
     was_live_ = true;
     if (delta.through != *place_.through) look_ = true;  // it was too much at once
     place_.through = delta.through;
@@ -275,6 +291,7 @@ class Movements final : public Source {
   Pulse pulse_;
   feed::Hub::Subscription subscription_;
   Phase phase_ = Phase::kOpening;
+  domain::LocalTime opening_since_;
   grpc::Status failure_;
   bool from_now_ = false;
   bool opened_ = false;  // the place is one of the current incarnation, or was

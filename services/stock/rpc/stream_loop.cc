@@ -95,7 +95,8 @@ void StreamLoop::run() {
 
 // The first time that a stream is seen here it is given a part of the second to tick in.
 void StreamLoop::step(const std::shared_ptr<Waker>& waker) {
-  waker->queued_.store(false, std::memory_order_release);
+  // Not a mere store: what the waker wrote before it saw `true` is seen in this step.
+  waker->queued_.exchange(false, std::memory_order_acq_rel);
   if (waker->gone_) return;
   if (!waker->known_) {
     waker->known_ = true;

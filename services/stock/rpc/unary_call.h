@@ -5,9 +5,12 @@
 // thread; until then it may use everything here.
 #pragma once
 
+#include <google/protobuf/arena.h>
 #include <grpcpp/grpcpp.h>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -16,6 +19,7 @@
 #include "stock/layers/layer.h"
 #include "stock/rpc/call_observer.h"
 #include "stock/rpc/event.h"
+#include "stock/rpc/outbox.h"
 
 namespace stock::rpc {
 
@@ -31,6 +35,7 @@ struct UnaryMethod {
   std::function<void(UnaryCall<Request, Response>&)> handle;
   const clock::LocalClock* clock = nullptr;
   CallObserver* observer = nullptr;
+  Outbox* outbox = nullptr;
   std::size_t number = 0;                      // with the observer
   std::atomic<std::int64_t>* calls = nullptr;  // call objects that there are
 };
@@ -52,15 +57,18 @@ class UnaryCall {
   // Sends the response, or the error. Nothing of the call may be touched afterwards.
   void finish(grpc::Status status) {
     status_ = std::move(status);
-    if (status_.ok()) {
-      writer_.Finish(response_, status_, &finished_);
+    if (method_.outbox->here()) {
+      send();
     } else {
-      writer_.FinishWithError(status_, &finished_);
+      method_.outbox->leave(answer_);
     }
-    over();
   }
 
  private:
+  struct Answer final : Outbox::Letter {
+    UnaryCall* call = nullptr;
+    void send() override { call->send(); }
+  };
   struct Accepted final : Event {
     UnaryCall* call = nullptr;
     void happened(bool ok) override { call->accepted(ok); }
@@ -77,9 +85,25 @@ class UnaryCall {
     }
   };
 
-  explicit UnaryCall(const Method& method) : method_(method), writer_(&context_) {
+  // Enough for messages about one key. What those about many need besides comes in larger blocks.
+  static constexpr std::size_t kBlockBytes = 1536;
+  static google::protobuf::ArenaOptions arena_options(std::array<char, kBlockBytes>& block) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block.data();
+    options.initial_block_size = block.size();
+    options.start_block_size = 8 << 10;
+    options.max_block_size = 64 << 10;
+    return options;
+  }
+
+  explicit UnaryCall(const Method& method)
+      : method_(method),
+        arena_(arena_options(block_)),
+        request_(*google::protobuf::Arena::CreateMessage<Request>(&arena_)),
+        response_(*google::protobuf::Arena::CreateMessage<Response>(&arena_)),
+        writer_(&context_) {
     method_.calls->fetch_add(1, std::memory_order_relaxed);
-    accepted_.call = finished_.call = ended_.call = this;
+    accepted_.call = answer_.call = finished_.call = ended_.call = this;
     context_.AsyncNotifyWhenDone(&ended_);
     method_.accept(&context_, &request_, &writer_, &accepted_);
   }
@@ -94,11 +118,18 @@ class UnaryCall {
     method_.handle(*this);
   }
 
-  // After the answer and the end of the call, which happen on the serving thread, and after
-  // finish(), which may still be within gRPC when they do. Whoever comes last has seen what the
-  // others did.
+  void send() {
+    if (status_.ok()) {
+      writer_.Finish(response_, status_, &finished_);
+    } else {
+      writer_.FinishWithError(status_, &finished_);
+    }
+  }
+
+  // After the answer and the end of the call, in either order. Like all that happens from send()
+  // on, on the serving thread.
   void over() {
-    if (pending_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    if (--pending_ > 0) return;
     HandledCall handled;
     const domain::LocalTime now = method_.clock->now();
     handled.duration = now - began_;
@@ -132,17 +163,21 @@ class UnaryCall {
 
   const Method& method_;
   grpc::ServerContext context_;
-  Request request_;
-  Response response_;
+  // Messages are made of many small parts, which come and go all at once.
+  alignas(std::max_align_t) std::array<char, kBlockBytes> block_;
+  google::protobuf::Arena arena_;
+  Request& request_;
+  Response& response_;
   grpc::ServerAsyncResponseWriter<Response> writer_;
   Accepted accepted_;
+  Answer answer_;
   Finished finished_;
   Ended ended_;
   grpc::Status status_;
   domain::LocalTime began_;
   domain::LocalTime deadline_;
   std::atomic<bool> cancelled_{false};
-  std::atomic<int> pending_{3};
+  int pending_ = 2;
 };
 
 }  // namespace stock::rpc

@@ -155,6 +155,7 @@ class Watch final : public Source {
                                           [waker = waker_] { waker->wake(); });
     rooms_.attention.note();
     phase_ = Phase::kOpening;
+    opening_since_ = rooms_.clock.now();
     fences_.clear();
   }
 
@@ -164,6 +165,7 @@ class Watch final : public Source {
     page_.reset();
     delta_.reset();
     levels_ = {};
+    meanwhile_ = {};
     reset_ = true;
     token_.reset();
     caught_up_.reset();
@@ -206,7 +208,12 @@ class Watch final : public Source {
   // ---- What was found
 
   void open(const feed::Hub::Taken& taken) {
-    if (!taken.ready) return rooms_.hub->wake_at_next_watermark(*subscription_);
+    if (!taken.ready) {
+      if (!was_live_ && rooms_.clock.now() - opening_since_ >= kPatience) {
+        failure_ = feed_stands_still(taken.stall);
+      }
+      return rooms_.hub->wake_at_next_watermark(*subscription_);
+    }
     const domain::Incarnation now = taken.position.watermark.incarnation;
     // Before anything of it was sent.
     if (token_ && incarnation_ != now) {
@@ -251,10 +258,8 @@ class Watch final : public Source {
     }
     auto* answer = found_->get();
     if (answer == nullptr) return;
-    if (!answer->ok()) {
-      found_.reset();
-      return fail(answer->status());
-    }
+    const auto kept = std::move(found_);  // which holds the answer
+    if (!answer->ok()) return fail(answer->status());
     std::vector<std::size_t> again;
     for (std::size_t i = 0; i < (*answer)->numbers.size(); ++i) {
       const domain::Reading& reading = (*answer)->readings[i];
@@ -266,13 +271,11 @@ class Watch final : public Source {
         again.push_back(number);
       }
     }
-    found_.reset();
     if (again.empty()) {
       phase_ = Phase::kSending;
     } else if (consistent_) {
       // Another incarnation, which the hub will hear of soon: then all begins anew.
       asked_ = std::move(again);
-      levels_.clear();
     } else {
       ask_levels(std::move(again), true);
     }
@@ -287,8 +290,18 @@ class Watch final : public Source {
         [page = page_](Listing listing) { page->answer(std::move(listing)); });
   }
 
-  // True: the response holds a page.
+  // True: the response holds a page, or what changed meanwhile.
   bool list(Response& response, bool tick) {
+    if (!meanwhile_.empty()) {
+      const std::size_t n = std::min(kMaxChanges, meanwhile_.size());
+      for (std::size_t i = 0; i < n; ++i) {
+        add(response, *meanwhile_[i].change, meanwhile_[i].left_out);
+      }
+      meanwhile_.erase(meanwhile_.begin(), meanwhile_.begin() + static_cast<std::ptrdiff_t>(n));
+      response.set_initial(true);
+      live_if_listed();
+      return true;
+    }
     if (!page_) {
       if (tick) ask_page();
       return false;
@@ -303,6 +316,12 @@ class Watch final : public Source {
     }
     const layers::LevelPage& page = *listing.page;
     if (page.incarnation != incarnation_) return false;  // the hub will hear of it
+    const feed::Hub::Taken taken =
+        rooms_.hub->take(*subscription_, std::numeric_limits<std::size_t>::max());
+    if (taken.lost) {
+      begin_anew();
+      return false;
+    }
     for (std::size_t i = 0; i < page.keys.size(); ++i) {
       domain::Reading reading = page.readings[i];
       reading.layer = listing.layer;
@@ -312,16 +331,26 @@ class Watch final : public Source {
     fences_.push_back(
         {.up_to = last ? "" : page.keys.back().sku, .is_last = last, .shows = page.shows});
     fenced_at_ = rooms_.clock.now();
+    // What changed meanwhile is told behind the page, so that it does not pile up however long the
+    // list is; of SKUs behind this page the next ones, which are not asked for yet, will tell.
+    for (const feed::Hub::Pending& pending : taken.changes) {
+      const feed::Move& move = pending.change->move;
+      if (covers(fences_.back(), move) && !is_fenced(move)) meanwhile_.push_back(pending);
+    }
     response.set_initial(true);
     response.set_reset(std::exchange(reset_, false));
-    if (last) {
-      phase_ = Phase::kLive;
-      tell_ = true;
-    } else {
+    if (!last) {
       position_ = page.keys.back();
       ask_page();
     }
+    live_if_listed();
     return true;
+  }
+
+  void live_if_listed() {
+    if (!fences_.back().is_last || !meanwhile_.empty()) return;
+    phase_ = Phase::kLive;
+    tell_ = true;
   }
 
   // Puts what was found into the response, as much as it takes.
@@ -397,13 +426,7 @@ class Watch final : public Source {
         left_out = std::min(left_out, move.version - sent - 1);
         sent = move.version;
       }
-      domain::Reading reading{.exists = move.exists,
-                              .version = move.version,
-                              .counts = move.counts,
-                              .as_of = move.as_of,
-                              .true_through = pending.change->true_through};
-      reading.layer = "primary";
-      add(response, move.key, reading, left_out);
+      add(response, *pending.change, left_out);
     }
     if (taken.drained && taken.position.snapshot) {
       const feed::Hub::Position& position = taken.position;
@@ -422,14 +445,14 @@ class Watch final : public Source {
     return Next::kMessage;
   }
 
+  [[nodiscard]] static bool covers(const Fence& fence, const feed::Move& move) {
+    return fence.is_last || move.key.sku <= fence.up_to;
+  }
   // Whether what was read showed it.
   [[nodiscard]] bool is_fenced(const feed::Move& move) const {
-    for (const Fence& fence : fences_) {
-      if (fence.is_last || move.key.sku <= fence.up_to) {
-        return fence.shows && fence.shows->shows(move.xid);
-      }
-    }
-    return false;
+    const auto its =
+        std::ranges::find_if(fences_, [&](const Fence& fence) { return covers(fence, move); });
+    return its != fences_.end() && its->shows && its->shows->shows(move.xid);
   }
 
   Next last(Response& response) {
@@ -442,6 +465,17 @@ class Watch final : public Source {
 
   // ---- What is said
 
+  void add(Response& response, const feed::Change& change, std::int64_t left_out) {
+    const feed::Move& move = change.move;
+    domain::Reading reading{.exists = move.exists,
+                            .version = move.version,
+                            .counts = move.counts,
+                            .earliest_expiry = move.earliest_expiry,
+                            .as_of = move.as_of,
+                            .true_through = change.true_through};
+    reading.layer = "primary";
+    add(response, move.key, reading, left_out);
+  }
   void add(Response& response, const domain::Key& key, const domain::Reading& reading,
            std::int64_t left_out) {
     v1::LevelChange& change = *response.add_changes();
@@ -479,6 +513,7 @@ class Watch final : public Source {
   Pulse pulse_;
   feed::Hub::Subscription subscription_;
   Phase phase_ = Phase::kOpening;
+  domain::LocalTime opening_since_;
   grpc::Status failure_;
   bool draining_ = false;
   bool said_last_ = false;
@@ -503,6 +538,7 @@ class Watch final : public Source {
   std::shared_ptr<Awaited<feed::LevelDelta>> delta_;
   domain::Key position_;
   std::vector<Level> levels_;
+  std::vector<feed::Hub::Pending> meanwhile_;  // changes of what has been listed, to be told
 
   // What not to send again.
   std::vector<domain::Version> sent_;  // of each key; of a location the fences tell

@@ -1,99 +1,21 @@
-// AdjustStock, SetStock, ImportStockLevels, CreateLocation.
+// AdjustStock, SetStock, MoveStock, UpdateStockSettings, ImportStockLevels, CreateLocation.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "absl/container/flat_hash_set.h"
 #include "stock/rpc/convert.h"
-#include "stock/rpc/request_identity.h"
 #include "stock/rpc/stock_handlers.h"
-#include "stock/rpc/token.h"
+#include "stock/rpc/writing.h"
 
 namespace stock::rpc {
 namespace {
 
 constexpr int kPosted = 64;
 constexpr int kMaxLines = 1000;
-constexpr std::size_t kMaxTextBytes = 256;
-
-std::optional<Failure> check_count(const std::string& field, std::int64_t count) {
-  if (count >= 0 && count <= domain::kMaxCount) return std::nullopt;
-  return bad_field(field, "must be between 0 and 10^15");
-}
-
-// Id, digest, and who and why.
-template <typename Request>
-std::optional<Failure> identify(std::string_view method, const Request& message,
-                                ledger::Request& out) {
-  const v1::WriteContext& context = message.context();
-  for (const auto& [field, value] :
-       {std::pair("reason", &context.reason()), std::pair("reference", &context.reference()),
-        std::pair("actor", &context.actor())}) {
-    const auto status = domain::validate_text(field, *value, kMaxTextBytes);
-    if (!status.ok()) {
-      return bad_field(fmt::format("context.{}", field), std::string(status.message()));
-    }
-  }
-  if (context.request_id().empty()) {
-    out.id = make_request_id();
-  } else if (const auto id = domain::parse_uuid(context.request_id())) {
-    out.id = *id;
-  } else {
-    return bad_field("context.request_id",
-                     "must be a UUID, such as 3f2b0c9e-7c1d-4f6a-9a54-0d6c4d1f2e11");
-  }
-  Request payload = message;
-  payload.mutable_context()->clear_request_id();
-  out.digest = digest_of(method, payload);
-  out.reason = context.reason();
-  out.reference = context.reference();
-  out.actor = context.actor();
-  return std::nullopt;
-}
-
-// A caller without a deadline does not wait for ever, and so does not keep the server from ending.
-template <typename Call>
-domain::LocalTime write_deadline(const Rooms& rooms, const Call& call) {
-  return std::min(call.deadline(), rooms.clock.now() + rooms.write_timeout);
-}
-
-void to_proto(const ledger::Written& written, v1::WrittenLevel& out) {
-  rpc::to_proto(written.key, *out.mutable_key());
-  rpc::to_proto(written.counts, *out.mutable_counts());
-  out.set_version(written.version);
-}
-
-// The ledger that took the write has said which it is.
-std::string token_of(const Rooms& rooms, const ledger::Applied& applied,
-                     const domain::Uuid& request) {
-  return make_token(
-      {.ledger = rooms.identity.ledger(), .write = applied.transaction, .request = request});
-}
-
-// Hands the request to the ledger; `respond` fills in the response when it was applied.
-template <typename Call, typename Respond>
-void write(const Rooms& rooms, Call& call, ledger::Request&& request, Respond respond) {
-  call.response().set_request_id(domain::format_uuid(request.id));
-  const domain::Uuid id = request.id;
-  rooms.writes.submit(
-      std::move(request), write_deadline(rooms, call),
-      [&rooms, &call, id, respond = std::move(respond)](ledger::Outcome outcome) mutable {
-        if (const auto* refusal = std::get_if<ledger::Refusal>(&outcome)) {
-          Failure failure = refused(*refusal);
-          failure.metadata.emplace_back("request_id", call.response().request_id());
-          return call.finish(to_status(failure));
-        }
-        const auto& applied = std::get<ledger::Applied>(outcome);
-        call.response().set_replayed(applied.replayed);
-        call.response().set_token(token_of(rooms, applied, id));
-        respond(applied, call.response());
-        call.finish(grpc::Status::OK);
-      });
-}
+constexpr int kMaxTransfers = 500;
 
 // ---- AdjustStock
 
@@ -165,6 +87,87 @@ void set_stock(const Rooms& rooms, SetCall& call) {
   if (const auto wrong = parse(call.request(), request)) return call.finish(to_status(*wrong));
   write(rooms, call, std::move(request),
         [](const ledger::Applied& applied, v1::SetStockResponse& response) {
+          for (const auto& level : applied.levels) to_proto(level, *response.mutable_level());
+        });
+}
+
+// ---- MoveStock
+
+using MoveCall = UnaryCall<v1::MoveStockRequest, v1::MoveStockResponse>;
+
+std::optional<Failure> parse(const v1::MoveStockRequest& message, ledger::Request& request) {
+  if (auto wrong = identify("MoveStock", message, request)) return wrong;
+  if (message.lines().empty() || message.lines_size() > kMaxTransfers) {
+    return bad_field("lines", "must have 1 to 500 lines");
+  }
+  request.kind = domain::MovementKind::kMove;
+  for (int i = 0; i < message.lines_size(); ++i) {
+    const v1::StockTransfer& line = message.lines(i);
+    const std::string field = fmt::format("lines[{}]", i);
+    if (auto wrong = check_units(field + ".quantity", line.quantity())) return wrong;
+    if (line.from_location() == line.to_location()) {
+      return bad_field(field + ".to_location", "must not be where the units come from");
+    }
+    v1::Key from;
+    from.set_sku(line.sku());
+    from.set_location(line.from_location());
+    v1::Key to = from;
+    to.set_location(line.to_location());
+    ledger::Adjust taken{.on_hand_delta = -line.quantity()};
+    ledger::Adjust given{.on_hand_delta = line.quantity()};
+    if (auto wrong = from_proto(from, field + ".from", taken.key)) return wrong;
+    if (auto wrong = from_proto(to, field + ".to", given.key)) return wrong;
+    request.changes.emplace_back(std::move(taken));
+    request.changes.emplace_back(std::move(given));
+  }
+  return std::nullopt;
+}
+
+void move_stock(const Rooms& rooms, MoveCall& call) {
+  ledger::Request request;
+  if (const auto wrong = parse(call.request(), request)) return call.finish(to_status(*wrong));
+  write(rooms, call, std::move(request),
+        [](const ledger::Applied& applied, v1::MoveStockResponse& response) {
+          for (const auto& level : applied.levels) to_proto(level, *response.add_levels());
+        });
+}
+
+// ---- UpdateStockSettings
+
+using SettingsCall = UnaryCall<v1::UpdateStockSettingsRequest, v1::UpdateStockSettingsResponse>;
+
+std::optional<Failure> parse(const v1::UpdateStockSettingsRequest& message,
+                             ledger::Request& request) {
+  if (auto wrong = identify("UpdateStockSettings", message, request)) return wrong;
+  request.kind = domain::MovementKind::kSettings;
+  ledger::Settings change;
+  if (auto wrong = from_proto(message.key(), "key", change.key)) return wrong;
+  if (!message.has_safety_stock() && !message.has_backorder_limit()) {
+    return bad_field("safety_stock", "this or backorder_limit has to be given");
+  }
+  if (message.has_safety_stock()) {
+    if (auto wrong = check_count("safety_stock", message.safety_stock())) return wrong;
+    change.safety_stock = message.safety_stock();
+  }
+  if (message.has_backorder_limit()) {
+    if (auto wrong = check_count("backorder_limit", message.backorder_limit())) return wrong;
+    change.backorder_limit = message.backorder_limit();
+  }
+  if (message.has_expected_version()) {
+    if (message.expected_version() < 0) {
+      return bad_field("expected_version", "must not be negative; 0 means: no level yet");
+    }
+    change.expected_version = message.expected_version();
+  }
+  request.changes.emplace_back(std::move(change));
+  return std::nullopt;
+}
+
+void update_stock_settings(const Rooms& rooms, SettingsCall& call) {
+  ledger::Request request;
+  if (const auto wrong = parse(call.request(), request)) return call.finish(to_status(*wrong));
+  write(rooms, call, std::move(request),
+        [](const ledger::Applied& applied, v1::UpdateStockSettingsResponse& response) {
           for (const auto& level : applied.levels) to_proto(level, *response.mutable_level());
         });
 }
@@ -259,6 +262,8 @@ void create_location(const Rooms& rooms, LocationCall& call) {
 void StockHandlers::attach_writes(Server& server) {
   STOCK_RPC(server, AdjustStock, kPosted, adjust_stock);
   STOCK_RPC(server, SetStock, kPosted, set_stock);
+  STOCK_RPC(server, MoveStock, kPosted, move_stock);
+  STOCK_RPC(server, UpdateStockSettings, kPosted, update_stock_settings);
   STOCK_RPC(server, ImportStockLevels, kPosted, import_stock_levels);
   STOCK_RPC(server, CreateLocation, kPosted, create_location);
 }
@@ -268,6 +273,7 @@ void StockHandlers::attach(Server& server) {
   attach_reads(server);
   attach_lists(server);
   attach_writes(server);
+  attach_reservations(server);
   attach_watches(server);
   attach_streams(server);
 }

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace stock::telemetry {
@@ -25,7 +26,7 @@ Histogram::Histogram(std::vector<double> bounds)
       lines_per_slot_((1 + bounds_.size() + 1 + Line::kWords - 1) / Line::kWords),
       lines_(std::make_unique<Line[]>(lines_per_slot_ * kThreadSlots)) {}
 
-void Histogram::observe(double value) {
+void Histogram::observe(double value, std::int64_t times) {
   if (std::isnan(value)) {
     return;
   }
@@ -39,13 +40,15 @@ void Histogram::observe(double value) {
   std::atomic<std::uint64_t>& count = word(slot, 1 + bucket);
   std::atomic<std::uint64_t>& sum = word(slot, 0);
   std::uint64_t before = sum.load(std::memory_order_relaxed);
+  const double more = value * static_cast<double>(times);
+  const auto n = static_cast<std::uint64_t>(times);
   if (slot != kSharedSlot) [[likely]] {
-    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    sum.store(as_bits(as_double(before) + value), std::memory_order_relaxed);
+    count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    sum.store(as_bits(as_double(before) + more), std::memory_order_relaxed);
     return;
   }
-  count.fetch_add(1, std::memory_order_relaxed);
-  while (!sum.compare_exchange_weak(before, as_bits(as_double(before) + value),
+  count.fetch_add(n, std::memory_order_relaxed);
+  while (!sum.compare_exchange_weak(before, as_bits(as_double(before) + more),
                                     std::memory_order_relaxed)) {
   }
 }
@@ -59,6 +62,23 @@ Histogram::Snapshot Histogram::snapshot() const {
     }
   }
   return snapshot;
+}
+
+std::optional<double> Histogram::quantile(double q) const {
+  const std::vector<std::uint64_t> buckets = snapshot().buckets;
+  const auto total =
+      static_cast<double>(std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}));
+  if (total == 0) return std::nullopt;
+  double below = 0;
+  for (std::size_t i = 0; i < bounds_.size(); ++i) {
+    const auto in_bucket = static_cast<double>(buckets[i]);
+    if (in_bucket > 0 && below + in_bucket >= q * total) {
+      const double lower = i == 0 ? 0 : bounds_[i - 1];
+      return lower + (bounds_[i] - lower) * (q * total - below) / in_bucket;
+    }
+    below += in_bucket;
+  }
+  return bounds_.back();
 }
 
 }  // namespace stock::telemetry

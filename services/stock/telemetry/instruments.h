@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "stock/telemetry/thread_slot.h"
@@ -63,14 +64,19 @@ class Histogram {
   explicit Histogram(std::vector<double> bounds);
 
   // NaN is not an observation and is left out: it would spoil the sum for good.
-  void observe(double value);
+  // `times`: as many observations of the same value.
+  void observe(double value, std::int64_t times = 1);
   // In seconds, the base unit of every duration that is exported.
-  void observe(std::chrono::nanoseconds duration) {
-    observe(std::chrono::duration<double>(duration).count());
+  void observe(std::chrono::nanoseconds duration, std::int64_t times = 1) {
+    observe(std::chrono::duration<double>(duration).count(), times);
   }
 
   const std::vector<double>& bounds() const { return bounds_; }
   Snapshot snapshot() const;
+  // The value below which the share `q`, above 0 and at most 1, of all observations lies: exact at
+  // the bounds, interpolated between them as Prometheus does; the last bound if it is beyond that.
+  // Nothing without observations.
+  std::optional<double> quantile(double q) const;
 
  private:
   // The first word of a slot holds the bits of its sum (a double), the others its buckets.

@@ -34,10 +34,27 @@ void add_commands(CLI::App& app, Session& session) {
   add_stream(app, session);
   add_adjust(app, session);
   add_set(app, session);
+  add_move(app, session);
+  add_settings(app, session);
+  add_reserve(app, session);
+  add_commit(app, session);
+  add_release(app, session);
+  add_fulfill(app, session);
+  add_reservations(app, session);
   add_import(app, session);
   add_replay(app, session);
+  add_fsck(app, session);
+  add_prune(app, session);
   add_ledger(app, session);
   add_locations(app, session);
+  add_explain(app, session);
+  add_audit(app, session);
+  add_repair(app, session);
+  add_testify(app, session);
+  add_incidents(app, session);
+  add_flags(app, session);
+  add_layers(app, session);
+  add_layer(app, session);
   add_completion(app, session);
   add_version(app, session);
 }

@@ -1,17 +1,14 @@
 // ledger: what is done to a ledger as a whole.
 
-#include <unistd.h>
-
 #include <CLI/App.hpp>
-#include <iostream>
 #include <string>
 
 #include "stockctl/cli/commands.h"
+#include "stockctl/cli/database.h"
 #include "stockctl/cli/session.h"
 #include "stockctl/ledger/adoption.h"
 #include "stockctl/text/concat.h"
 #include "stockctl/text/format.h"
-#include "stockctl/text/terminal.h"
 #include "stockctl/text/utf8.h"
 
 namespace stockctl {
@@ -23,27 +20,10 @@ struct AdoptOptions {
   bool force = false;
 };
 
-// Without a person to ask, only --yes is a yes.
-absl::StatusOr<bool> confirmed(const AdoptOptions& options, const LedgerAdoption::State& state,
-                               Session& session) {
-  if (options.yes) return true;
-  if (!is_terminal(STDIN_FILENO)) {
-    return absl::InvalidArgumentError("there is nobody to ask here: say --yes");
-  }
-  session.err() << "Adopt the ledger in database \"" << printable(state.database) << "\" ("
-                << format_count(state.foreign_movements)
-                << " movements)?\nNo stockd may be serving it meanwhile. This cannot be undone. "
-                << "[y/N] " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "yes";
-}
-
 absl::StatusOr<ExitCode> adopt(const AdoptOptions& options, Session& session) {
   auto ledger = LedgerAdoption::connect(options.url);
   if (!ledger.ok()) {
-    session.err() << "stockctl: no database can be reached there: "
-                  << printable(message_of(ledger.status())) << '\n';
+    print_unreachable(ledger.status(), session);
     return kUnavailable;
   }
   const auto state = (*ledger)->state();
@@ -54,12 +34,21 @@ absl::StatusOr<ExitCode> adopt(const AdoptOptions& options, Session& session) {
         "\" was written there: there is nothing to adopt. If its transaction ids are foreign "
         "all the same, as after the database was made anew under its old number, say --force"));
   }
-  const auto go_on = confirmed(options, *state, session);
-  if (!go_on.ok()) return go_on.status();
-  if (!*go_on) {
-    session.err() << "Nothing was changed.\n";
-    return kRefused;
+  if (state->writers > 0 && !options.force) {
+    return absl::FailedPreconditionError(concat(
+        "there are ", state->writers, " sessions of stockd or other writers in database \"",
+        state->database,
+        "\", which would go on by what they know of it. Stop them first; or say --force, and start "
+        "them anew afterwards"));
   }
+  const auto go_on = confirmed(
+      options.yes,
+      concat("Adopt the ledger in database \"", printable(state->database), "\" (",
+             format_count(state->foreign_movements),
+             " movements)?\nNo stockd may be serving it meanwhile. This cannot be undone."),
+      session);
+  if (!go_on.ok()) return go_on.status();
+  if (!*go_on) return kRefused;
   const auto adopted = (*ledger)->adopt();
   if (!adopted.ok()) return adopted.status();
   if (session.json) {
@@ -81,12 +70,9 @@ void add_ledger(CLI::App& app, Session& session) {
       "  stockctl ledger adopt --database-url postgresql://postgres@localhost/restored");
   CLI::App& command = *ledger.add_subcommand("adopt", "Make a restored ledger this database's own");
   auto options = std::make_shared<AdoptOptions>();
-  command.add_option("--database-url", options->url, "The database, as owner or superuser")
-      ->required()
-      ->envname("DATABASE_URL")
-      ->type_name("URL");
+  add_database_url(command, options->url, "The database, as owner or superuser");
   command.add_flag("--yes", options->yes, "Do not ask");
-  command.add_flag("--force", options->force, "Also when nothing seems foreign");
+  command.add_flag("--force", options->force, "Even if writers are connected or all seems ours");
   command.footer(
       "Examples:\n"
       "  stockctl ledger adopt --database-url postgresql://postgres@localhost/restored\n"
@@ -94,7 +80,7 @@ void add_ledger(CLI::App& app, Session& session) {
       "database that it was dumped from, and stockd refuses to serve it. Adopting\n"
       "replaces them. Counts, versions and history stay as they are, and the tokens of\n"
       "the writes that it holds stay valid. Stop every stockd and writer before.\n"
-      "Exit code 1 when there is nothing to adopt.");
+      "Exit code 1 when there is nothing to adopt, or writers are connected.");
   session.on_command(command, [options, &session] { return adopt(*options, session); });
 }
 

@@ -26,6 +26,8 @@ void add_get(CLI::App& app, Session& session) {
   auto word = std::make_shared<std::string>();
   get.add_option("KEY", *word, "SKU or SKU@LOCATION")->required()->type_name("");
   const auto location = add_location(get);
+  auto cohort = std::make_shared<std::string>();
+  get.add_option("--cohort", *cohort, "Also what feature flags let this cohort see");
   const auto read = add_read_options(get, Past::kInstantOrVersion);
   get.footer(
       "Examples:\n"
@@ -34,12 +36,14 @@ void add_get(CLI::App& app, Session& session) {
       "  stockctl get LANTERN-42@LON --max-staleness 500ms --allow-stale\n"
       "  stockctl get LANTERN-42@LON --at '2 minutes ago'\n"
       "  stockctl get LANTERN-42@LON --version 16\n"
+      "  stockctl get LANTERN-42@LON --cohort beta\n"
       "  stockctl get LANTERN-42@LON --json | jq -r .level.counts.available\n"
       "Exit code 3 when there is no such level.");
   session.on_command(get, [=, &session]() -> absl::StatusOr<ExitCode> {
     stock::v1::GetStockLevelRequest request;
     *request.mutable_key() = to_proto(parse_key(*word, *location));
     *request.mutable_consistency() = read->consistency();
+    request.set_cohort(*cohort);
     const auto response = session.client().call(request);
     if (!response.ok()) return response.status();
     session.show(*response, [&](std::ostream& out, const Terminal& terminal) {

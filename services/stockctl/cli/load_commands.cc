@@ -2,10 +2,12 @@
 
 #include <CLI/App.hpp>
 #include <chrono>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "stockctl/cli/commands.h"
 #include "stockctl/cli/load_summary.h"
@@ -77,20 +79,22 @@ absl::StatusOr<ExitCode> run_import(Session& session, const ImportArguments& arg
     file->content = std::move(stock);
   }
   if (arguments.again) words += concat(" again ", random_request_id());
-  const StockTable& stock = std::get<StockTable>(file->content);
+  StockTable& stock = std::get<StockTable>(file->content);
   if (auto status = check_locations(session.client(), stock.keys.locations()); !status.ok()) {
     return status;
   }
   const ImportOptions options{.digest = file->digest,
                               .words = words,
                               .context = write.context(),
+                              .in_flight = 8,
                               .retry_for = arguments.retry_for};
   const auto total = static_cast<std::int64_t>(stock.rows.size());
   catch_interrupts();
   const Clock::time_point began = Clock::now();
   Progress progress(session.err(), session.err_terminal(), "import", "rows", total, began);
   bad.set_say([&](std::string_view text) { progress.say(text); });
-  const ImportSummary summary = import_levels(session.client(), stock, options, bad, progress);
+  const ImportSummary summary =
+      import_levels(session.client_options(), std::move(stock), options, bad, progress);
   const std::chrono::nanoseconds time = Clock::now() - began;
   progress.finish();
   bad.finish();
@@ -108,11 +112,36 @@ absl::StatusOr<ExitCode> run_import(Session& session, const ImportArguments& arg
                                 .stopped = summary.stopped});
 }
 
+// One of so many.
+struct Part {
+  std::uint32_t number = 1;
+  std::uint32_t of = 1;
+};
+
+Part part_from(const std::string& text) {
+  Part part;
+  int end = 0;
+  if (std::sscanf(text.c_str(), "%9u/%9u%n", &part.number, &part.of, &end) != 2 ||
+      static_cast<std::size_t>(end) != text.size() || part.number < 1 || part.number > part.of) {
+    throw CLI::ValidationError("--part", concat("\"", printable(text), "\" is not like 1/2"));
+  }
+  return part;
+}
+
 struct ReplayArguments : LoadOptions {
   std::size_t in_flight = 64;
   std::optional<double> speed;
   std::optional<std::size_t> limit;
+  Part part;
 };
+
+// The first `limit` lines, and what else is of the last invoice.
+void cut(std::vector<SalesLine>& lines, std::size_t limit) {
+  while (limit > 0 && limit < lines.size() && lines[limit].invoice == lines[limit - 1].invoice) {
+    ++limit;
+  }
+  if (limit < lines.size()) lines.resize(limit);
+}
 
 absl::StatusOr<ExitCode> run_replay(Session& session, const ReplayArguments& arguments,
                                     const std::string& location, const std::string& actor) {
@@ -125,9 +154,10 @@ absl::StatusOr<ExitCode> run_replay(Session& session, const ReplayArguments& arg
     return absl::InvalidArgumentError(
         concat(arguments.file, " is a catalogue, not a sales file; stockctl import takes it"));
   }
-  if (arguments.limit && *arguments.limit < sales->lines.size()) {
-    sales->lines.resize(*arguments.limit);
-  }
+  if (arguments.limit) cut(sales->lines, *arguments.limit);
+  std::erase_if(sales->lines, [&](const SalesLine& line) {
+    return line.invoice % arguments.part.of != arguments.part.number - 1;
+  });
   if (auto status = check_locations(session.client(), sales->keys.locations()); !status.ok()) {
     return status;
   }
@@ -151,9 +181,10 @@ absl::StatusOr<ExitCode> run_replay(Session& session, const ReplayArguments& arg
                                 .file = arguments.file,
                                 .unit = "lines",
                                 .total = total,
-                                .done = summary.done() + refused.count(),
+                                .done = summary.done(),
                                 .time = summary.time,
-                                .counts = {{"applied", summary.applied},
+                                .counts = {{"sold", summary.sold},
+                                           {"brought back", summary.brought_back},
                                            {"already applied", summary.already_applied},
                                            {"refused", refused.count()},
                                            {"bad", bad.count()},
@@ -192,7 +223,7 @@ void add_import(CLI::App& app, Session& session) {
 
 void add_replay(CLI::App& app, Session& session) {
   CLI::App& replay =
-      *app.add_subcommand("replay", "Sell the lines of a sales file, in order of time");
+      *app.add_subcommand("replay", "Sell the invoices of a sales file, in order of time");
   auto arguments = std::make_shared<ReplayArguments>();
   auto actor = std::make_shared<std::string>("replay");
   add_load_options(replay, *arguments);
@@ -200,21 +231,29 @@ void add_replay(CLI::App& app, Session& session) {
   replay.add_option("--speed", arguments->speed, "So many times real time (default: at once)")
       ->type_name("X")
       ->check(CLI::PositiveNumber);
-  replay.add_option("--in-flight", arguments->in_flight, "Calls at the same time (default 64)")
+  replay.add_option("--in-flight", arguments->in_flight, "Invoices at the same time (default 64)")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{4'096}));
-  replay.add_option("--limit", arguments->limit, "Only the first so many lines")->type_name("N");
+  replay.add_option("--limit", arguments->limit, "Only so many lines, and their invoices' others")
+      ->type_name("N");
+  replay
+      .add_option_function<std::string>(
+          "--part", [arguments](const std::string& text) { arguments->part = part_from(text); },
+          "Only each Nth invoice, from the Kth")
+      ->type_name("K/N");
   replay.add_option("--actor", *actor, "Kept with the movements (default replay)");
   replay.footer(
-      "Each line is one movement: a quantity above 0 is a sale, one below 0 brings\n"
-      "stock back. Lines of one SKU keep their order. Running it again applies what\n"
-      "is missing.\n"
+      "What an invoice sells is reserved, all of it or none, committed and fulfilled;\n"
+      "quantities below 0 bring stock back. Invoices overtake each other, but not those\n"
+      "that bring back what others sell. Running it again applies what is missing.\n"
       "\n"
       "Examples:\n"
       "  stockctl import sales.csv && stockctl replay sales.csv\n"
       "  stockctl replay sales.csv --speed 3600   an hour of sales each second\n"
-      "Refused and bad lines are told and counted; exit code 6 then. Ctrl-C stops in\n"
-      "good order; a second one at once.");
+      "  stockctl replay sales.csv --part 1/2     while another one replays 2/2\n"
+      "Parts do not wait for each other: import with a --margin that covers what comes\n"
+      "back. Refused and bad lines are told and counted; exit code 6 then. Ctrl-C ends\n"
+      "it when what has begun is done; a second one at once.");
   session.on_command(replay,
                      [=, &session] { return run_replay(session, *arguments, *location, *actor); });
 }

@@ -52,6 +52,14 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::n
       ->type_name("TIME");
 }
 
+CLI::Option* add_instant(CLI::App& app, const std::string& name, std::optional<Instant>& value,
+                         const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          name, [&value](const std::string& text) { value = time_from(text); }, help)
+      ->type_name("TIME");
+}
+
 stock::v1::Consistency ReadOptions::consistency() const {
   const int asked = int{max_staleness.has_value()} + int{fully_consistent} +
                     int{token.has_value()} + int{at.has_value()} + int{version.has_value()};
@@ -95,10 +103,7 @@ std::shared_ptr<ReadOptions> add_read_options(CLI::App& app, Past past) {
       ->type_name("TOKEN")
       ->group(kGroup);
   if (past != Past::kNothing) {
-    app.add_option_function<std::string>(
-           "--at", [options](const std::string& text) { options->at = time_from(text); },
-           "As it was then: 02:07 (UTC), '2 minutes ago'...")
-        ->type_name("TIME")
+    add_instant(app, "--at", options->at, "As it was then: 02:07 (UTC), '2 minutes ago'...")
         ->group(kGroup);
   }
   if (past == Past::kInstantOrVersion) {
@@ -137,6 +142,37 @@ std::shared_ptr<WriteOptions> add_write_options(CLI::App& app) {
       ->type_name("UUID")
       ->group("Kept with the movement");
   return options;
+}
+
+std::shared_ptr<Who> add_who(CLI::App& app) {
+  auto who = std::make_shared<Who>();
+  who->actor = default_actor();
+  app.add_option("--reason", who->reason, "Why");
+  app.add_option("--actor", who->actor, concat("Who (default ", who->actor, ")"));
+  return who;
+}
+
+std::shared_ptr<std::vector<std::string>> add_targets(CLI::App& app) {
+  auto targets = std::make_shared<std::vector<std::string>>();
+  app.add_option("--target", *targets, "An instance to ask, instead of --address; may be repeated")
+      ->type_name("HOST:PORT")
+      ->allow_extra_args(false);
+  return targets;
+}
+
+ExitCode for_each_target(Session& session, const std::vector<std::string>& targets,
+                         const std::function<absl::Status(Client&)>& ask) {
+  const auto failed = [&](const absl::Status& status) {
+    return status.ok() ? kOk : session.fail(status);
+  };
+  if (targets.empty()) return failed(ask(session.client()));
+  ExitCode code = kOk;
+  for (const std::string& target : targets) {
+    session.address = target;  // which errors name
+    Client client(session.client_options());
+    if (const ExitCode its = failed(ask(client)); its != kOk) code = its;
+  }
+  return code;
 }
 
 std::shared_ptr<std::string> add_location(CLI::App& app) {

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "stock/v1/stock_service.pb.h"
 #include "stockctl/cli/cli11.h"
+#include "stockctl/cli/session.h"
 #include "stockctl/files/stock_key.h"
 #include "stockctl/text/format.h"
 
@@ -19,6 +22,9 @@ namespace stockctl {
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value,
                           const std::string& help);
+
+CLI::Option* add_instant(CLI::App& app, const std::string& name, std::optional<Instant>& value,
+                         const std::string& help);
 
 struct ReadOptions {
   std::optional<std::chrono::nanoseconds> max_staleness;
@@ -51,6 +57,20 @@ struct WriteOptions {
 std::shared_ptr<WriteOptions> add_write_options(CLI::App& app);
 // The same without --request-id, for commands that make many.
 std::shared_ptr<WriteOptions> add_bulk_write_options(CLI::App& app);
+
+// --reason and --actor, for what is kept elsewhere than with a movement.
+struct Who {
+  std::string actor;
+  std::string reason;
+};
+std::shared_ptr<Who> add_who(CLI::App& app);
+
+// --target, for commands that ask several instances side by side.
+std::shared_ptr<std::vector<std::string>> add_targets(CLI::App& app);
+// Asks each target, or else --address. What one of them could not answer is told, and the others
+// are asked all the same; the exit code is that of the last failure.
+ExitCode for_each_target(Session& session, const std::vector<std::string>& targets,
+                         const std::function<absl::Status(Client&)>& ask);
 
 // --location, with "main" or STOCKCTL_LOCATION as default.
 std::shared_ptr<std::string> add_location(CLI::App& app);

@@ -1,4 +1,4 @@
-// adjust, set: changing counts by hand.
+// adjust, set, move, settings: changing levels by hand.
 
 #include <CLI/App.hpp>
 #include <optional>
@@ -8,6 +8,7 @@
 #include "stockctl/cli/commands.h"
 #include "stockctl/cli/options.h"
 #include "stockctl/cli/session.h"
+#include "stockctl/cli/writing.h"
 #include "stockctl/text/concat.h"
 #include "stockctl/text/parse.h"
 #include "stockctl/view/tables.h"
@@ -31,21 +32,17 @@ absl::StatusOr<std::vector<KeyAndCount>> parse_changes(const std::vector<std::st
   return changes;
 }
 
-// A write without an answer may have been applied: how to find out without doing it twice.
-void explain_repeating(Session& session, const absl::Status& status,
-                       const stock::v1::WriteContext& context) {
-  const bool unknown = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-  if (!unknown || session.json) return;
-  session.err() << "It is not known whether this was applied. To be sure, repeat it with\n"
-                << "  --request-id " << context.request_id() << "\nwhich is applied once only.\n";
+// What a write of one level left.
+template <typename Response>
+void print_level_of(std::ostream& out, const Response& response, const Terminal& terminal) {
+  google::protobuf::RepeatedPtrField<stock::v1::WrittenLevel> levels;
+  *levels.Add() = response.level();
+  print_written(out, levels, terminal);
 }
 
 template <typename Response>
-void print_outcome(std::ostream& out, const Response& response) {
-  if (response.replayed())
-    out << "Applied already, by the same request; nothing was changed now.\n";
-  out << "request " << response.request_id() << '\n';
-  if (!response.token().empty()) out << "token   " << response.token() << '\n';
+void print_levels_of(std::ostream& out, const Response& response, const Terminal& terminal) {
+  print_written(out, response.levels(), terminal);
 }
 
 }  // namespace
@@ -75,17 +72,7 @@ void add_adjust(CLI::App& app, Session& session) {
       *line.mutable_key() = to_proto(change.key);
       line.set_on_hand_delta(change.count);
     }
-    const auto response = session.client().call(request);
-    if (!response.ok()) {
-      const ExitCode code = session.fail(response.status());
-      explain_repeating(session, response.status(), request.context());
-      return code;
-    }
-    session.show(*response, [&](std::ostream& out, const Terminal& terminal) {
-      print_written(out, response->levels(), terminal);
-      print_outcome(out, *response);
-    });
-    return kOk;
+    return stockctl::write(session, request, print_levels_of<stock::v1::AdjustStockResponse>);
   });
 }
 
@@ -123,19 +110,75 @@ void add_set(CLI::App& app, Session& session) {
     request.set_on_hand(*count);
     if (options->expected_on_hand) request.set_expected_on_hand(*options->expected_on_hand);
     if (options->expected_version) request.set_expected_version(*options->expected_version);
-    const auto response = session.client().call(request);
-    if (!response.ok()) {
-      const ExitCode code = session.fail(response.status());
-      explain_repeating(session, response.status(), request.context());
-      return code;
+    return stockctl::write(session, request, print_level_of<stock::v1::SetStockResponse>);
+  });
+}
+
+void add_move(CLI::App& app, Session& session) {
+  CLI::App& move = *app.add_subcommand("move", "Take units from one location to another");
+  auto words = std::make_shared<std::vector<std::string>>();
+  auto to = std::make_shared<std::string>();
+  move.add_option("UNITS", *words, "SKU@FROM=5")->required()->type_name("");
+  move.add_option("--to", *to, "Where they go")->required()->type_name("LOCATION");
+  const auto location = add_location(move);
+  const auto write = add_write_options(move);
+  move.footer(
+      "Examples:\n"
+      "  stockctl move LANTERN-42@LON=5 --to MAN --reason rebalancing\n"
+      "  stockctl move LANTERN-42=5 MUG-RED=2 --location LON --to MAN\n"
+      "All lines are applied, or none. What is promised to reservations stays.");
+  session.on_command(move, [=, &session]() -> absl::StatusOr<ExitCode> {
+    stock::v1::MoveStockRequest request;
+    *request.mutable_context() = write->context();
+    for (const std::string& word : *words) {
+      const auto units = parse_key_and_count(word, *location);
+      if (!units.ok()) return units.status();
+      stock::v1::StockTransfer& line = *request.add_lines();
+      line.set_sku(units->key.sku);
+      line.set_from_location(units->key.location);
+      line.set_to_location(*to);
+      line.set_quantity(units->count);
     }
-    session.show(*response, [&](std::ostream& out, const Terminal& terminal) {
-      google::protobuf::RepeatedPtrField<stock::v1::WrittenLevel> levels;
-      *levels.Add() = response->level();
-      print_written(out, levels, terminal);
-      print_outcome(out, *response);
-    });
-    return kOk;
+    return stockctl::write(session, request, print_levels_of<stock::v1::MoveStockResponse>);
+  });
+}
+
+void add_settings(CLI::App& app, Session& session) {
+  CLI::App& settings = *app.add_subcommand("settings", "What a level is sold by");
+  struct Options {
+    std::string word;
+    std::optional<std::int64_t> safety_stock;
+    std::optional<std::int64_t> backorder_limit;
+    std::optional<std::int64_t> expected_version;
+  };
+  auto options = std::make_shared<Options>();
+  settings.add_option("KEY", options->word, "SKU or SKU@LOCATION")->required()->type_name("");
+  const auto location = add_location(settings);
+  settings.add_option("--safety-stock", options->safety_stock, "Units that are never promised")
+      ->type_name("N");
+  settings
+      .add_option("--backorder-limit", options->backorder_limit,
+                  "Units that may be held beyond what is available")
+      ->type_name("N");
+  settings
+      .add_option("--expect-version", options->expected_version,
+                  "Only if it still is this version (0: none)")
+      ->type_name("N");
+  const auto write = add_write_options(settings);
+  settings.footer(
+      "Examples:\n"
+      "  stockctl settings LANTERN-42@LON --safety-stock 5\n"
+      "  stockctl settings LANTERN-42@LON --backorder-limit 20 --reason preorders\n"
+      "What is not named stays as it is. stockctl get shows both.");
+  session.on_command(settings, [=, &session]() -> absl::StatusOr<ExitCode> {
+    stock::v1::UpdateStockSettingsRequest request;
+    *request.mutable_context() = write->context();
+    *request.mutable_key() = to_proto(parse_key(options->word, *location));
+    if (options->safety_stock) request.set_safety_stock(*options->safety_stock);
+    if (options->backorder_limit) request.set_backorder_limit(*options->backorder_limit);
+    if (options->expected_version) request.set_expected_version(*options->expected_version);
+    return stockctl::write(session, request,
+                           print_level_of<stock::v1::UpdateStockSettingsResponse>);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 
 #include "stockctl/text/concat.h"
 #include "stockctl/text/parse.h"
@@ -26,6 +27,19 @@ std::optional<int> digits(std::string_view text) {
     number = number * 10 + (c - '0');
   }
   return number;
+}
+
+void sort_by_invoice(Sales& sales) {
+  std::vector<std::chrono::sys_seconds> times(sales.invoices.size(),
+                                              std::chrono::sys_seconds::max());
+  for (const SalesLine& line : sales.lines) {
+    times[line.invoice] = std::min(times[line.invoice], line.time);
+  }
+  std::stable_sort(sales.lines.begin(), sales.lines.end(),
+                   [&](const SalesLine& a, const SalesLine& b) {
+                     return std::tuple(times[a.invoice], a.invoice, a.quantity > 0) <
+                            std::tuple(times[b.invoice], b.invoice, b.quantity > 0);
+                   });
 }
 
 absl::StatusOr<SalesLine> sales_line(const CsvRecord& record, const Columns& columns,
@@ -108,8 +122,7 @@ absl::StatusOr<Sales> read_sales(CsvTable& table, std::string_view location,
       bad_line(record.line, message_of(line.status()));
     }
   }
-  std::stable_sort(sales.lines.begin(), sales.lines.end(),
-                   [](const SalesLine& a, const SalesLine& b) { return a.time < b.time; });
+  sort_by_invoice(sales);
   return sales;
 }
 

@@ -25,7 +25,8 @@ struct SalesLine {
 
 // A whole sales file, in 32 bytes per line and each name once.
 struct Sales {
-  // In order of time; lines of the same instant in the file's order.
+  // Those of one invoice together, what comes back first. Invoices in order of time, that of their
+  // first line; invoices of the same instant, and lines, in the file's order.
   std::vector<SalesLine> lines;
   KeyTable keys;
   StringTable invoices;

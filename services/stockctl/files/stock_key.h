@@ -47,6 +47,10 @@ class KeyTable {
  public:
   std::uint32_t number_of(std::string_view sku, std::string_view location);
   StockKey operator[](std::uint32_t number) const;
+  const std::string& sku(std::uint32_t number) const { return skus_[keys_[number].sku]; }
+  const std::string& location(std::uint32_t number) const {
+    return locations_[keys_[number].location];
+  }
   std::size_t size() const { return keys_.size(); }
   // In order of first appearance.
   const StringTable& locations() const { return locations_; }

@@ -1,73 +1,40 @@
 #include "stockctl/ledger/adoption.h"
 
-#include <pqxx/pqxx>
 #include <utility>
 
-#include "stockctl/text/concat.h"
+#include "stockctl/ledger/database.h"
 
 namespace stockctl {
 namespace {
 
+// A stockd that waits for the adoption looks in now and then, and leaves at once.
 constexpr const char* kState = R"(
 SELECT current_database(), ledger.id,
        (SELECT count(*) FROM stock.movement WHERE xid <> '3'),
-       (ledger.system_identifier = control.system_identifier AND ledger.database = here.oid)::int
+       (ledger.system_identifier = control.system_identifier AND ledger.database = here.oid
+        AND ledger.relation = ledger.tableoid)::int,
+       (SELECT count(*) FROM pg_stat_activity AS session
+        WHERE session.datname = current_database() AND session.pid <> pg_backend_pid()
+          AND (session.usename = 'stock_writer' OR session.application_name LIKE 'stockd%')
+          AND session.backend_start < clock_timestamp() - interval '1 second')
 FROM stock.ledger, pg_control_system() AS control, pg_database AS here
 WHERE here.datname = current_database())";
 
-std::string without_newline(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
-}
-
-// Of the exception that is being handled.
-absl::Status current_failure() {
-  try {
-    throw;
-  } catch (const pqxx::insufficient_privilege& error) {
-    return absl::FailedPreconditionError(
-        concat("this user may not do that (", without_newline(error.what()),
-               "): name the owner, stock_owner, or a superuser in the URL"));
-  } catch (const pqxx::undefined_table& error) {
-    return absl::FailedPreconditionError(
-        "there is no ledger of this version here; bring the schema up to date first: sql-migrate "
-        "up "
-        "with deploy/postgres/dbconfig.yml");
-  } catch (const pqxx::sql_error& error) {
-    return absl::InternalError(without_newline(error.what()));
-  } catch (const std::exception& error) {
-    return absl::UnavailableError(without_newline(error.what()));
-  }
-}
-
 }  // namespace
 
-struct LedgerAdoption::Connection {
-  explicit Connection(const std::string& url) : pq(url) {}
-  pqxx::connection pq;
-  pqxx::quiet_errorhandler quiet{pq};
-};
-
-LedgerAdoption::LedgerAdoption(std::unique_ptr<Connection> connection)
-    : connection_(std::move(connection)) {}
+LedgerAdoption::LedgerAdoption(std::unique_ptr<Database> database)
+    : database_(std::move(database)) {}
 LedgerAdoption::~LedgerAdoption() = default;
 
 absl::StatusOr<std::unique_ptr<LedgerAdoption>> LedgerAdoption::connect(const std::string& url) {
-  try {
-    return std::unique_ptr<LedgerAdoption>(new LedgerAdoption(std::make_unique<Connection>(url)));
-  } catch (const std::exception& error) {
-    // What cannot be parsed is quoted, and may hold a password.
-    std::string why = without_newline(error.what());
-    if (const std::size_t at = why.find(url); at != std::string::npos) {
-      why.replace(at, url.size(), "the URL");
-    }
-    return absl::UnavailableError(why);
-  }
+  auto database = open_database(url);
+  if (!database.ok()) return database.status();
+  return std::unique_ptr<LedgerAdoption>(new LedgerAdoption(*std::move(database)));
 }
 
 absl::StatusOr<LedgerAdoption::State> LedgerAdoption::state() {
   try {
-    pqxx::nontransaction transaction(connection_->pq);
+    pqxx::nontransaction transaction(database_->pq);
     const pqxx::result rows = transaction.exec(kState);
     if (rows.empty()) {
       return absl::FailedPreconditionError(
@@ -76,7 +43,8 @@ absl::StatusOr<LedgerAdoption::State> LedgerAdoption::state() {
     return State{.database = rows[0][0].as<std::string>(),
                  .ledger = rows[0][1].as<std::int64_t>(),
                  .foreign_movements = rows[0][2].as<std::int64_t>(),
-                 .at_home = rows[0][3].as<int>() != 0};
+                 .at_home = rows[0][3].as<int>() != 0,
+                 .writers = rows[0][4].as<std::int64_t>()};
   } catch (...) {
     return current_failure();
   }
@@ -84,7 +52,7 @@ absl::StatusOr<LedgerAdoption::State> LedgerAdoption::state() {
 
 absl::StatusOr<std::int64_t> LedgerAdoption::adopt() {
   try {
-    pqxx::work transaction(connection_->pq);
+    pqxx::work transaction(database_->pq);
     const pqxx::result rows = transaction.exec("SELECT stock.adopt_ledger()");
     const auto adopted = rows[0][0].as<std::int64_t>();
     transaction.commit();

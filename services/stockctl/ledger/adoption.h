@@ -1,5 +1,5 @@
-// Adopting a ledger that was restored from a dump. The one thing that stockctl does in the database
-// itself, because stockd does not serve a ledger before it is adopted. Blocks; all errors end here.
+// Adopting a ledger that was restored from a dump. Done in the database itself, because stockd does
+// not serve a ledger before it is adopted. Blocks; all errors end here.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include "absl/status/statusor.h"
 
 namespace stockctl {
+
+struct Database;
 
 class LedgerAdoption {
  public:
@@ -21,6 +23,7 @@ class LedgerAdoption {
     std::int64_t ledger = 0;
     std::int64_t foreign_movements = 0;  // whose transaction ids are to be replaced
     bool at_home = false;                // the ledger was written in this very database
+    std::int64_t writers = 0;            // sessions of stockd, and of others who may write
   };
   // FAILED_PRECONDITION: there is no ledger here, or not for this user to see.
   absl::StatusOr<State> state();
@@ -28,9 +31,8 @@ class LedgerAdoption {
   absl::StatusOr<std::int64_t> adopt();
 
  private:
-  struct Connection;
-  explicit LedgerAdoption(std::unique_ptr<Connection> connection);
-  std::unique_ptr<Connection> connection_;
+  explicit LedgerAdoption(std::unique_ptr<Database> database);
+  std::unique_ptr<Database> database_;
 };
 
 }  // namespace stockctl

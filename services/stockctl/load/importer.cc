@@ -1,12 +1,13 @@
 #include "stockctl/load/importer.h"
 
 #include <algorithm>
-#include <random>
-#include <thread>
+#include <tuple>
+#include <utility>
+#include <variant>
 
 #include "stockctl/files/request_id.h"
 #include "stockctl/load/interrupt.h"
-#include "stockctl/rpc/retry.h"
+#include "stockctl/rpc/patient_writes.h"
 #include "stockctl/text/concat.h"
 
 namespace stockctl {
@@ -17,6 +18,8 @@ using stock::v1::ImportStockLevelsRequest;
 using stock::v1::ImportStockLevelsResponse;
 
 constexpr std::size_t kChunkRows = 1'000;
+// How soon Ctrl-C is noticed.
+constexpr std::chrono::nanoseconds kTick = std::chrono::milliseconds(50);
 
 ImportStockLevelsRequest chunk(const StockTable& stock, std::size_t first,
                                const ImportOptions& options) {
@@ -37,60 +40,58 @@ ImportStockLevelsRequest chunk(const StockTable& stock, std::size_t first,
   return request;
 }
 
-// False when interrupted.
-bool sleep_until(steady_clock::time_point end) {
-  constexpr steady_clock::duration kStep = std::chrono::milliseconds(100);
-  for (auto now = steady_clock::now(); now < end; now = steady_clock::now()) {
-    if (interrupted()) return false;
-    std::this_thread::sleep_for(std::min(kStep, end - now));
-  }
-  return !interrupted();
+void sort_by_key(StockTable& stock) {
+  std::ranges::sort(stock.rows, [&keys = stock.keys](const StockRow& a, const StockRow& b) {
+    return std::tie(keys.sku(a.key), keys.location(a.key)) <
+           std::tie(keys.sku(b.key), keys.location(b.key));
+  });
 }
 
-absl::StatusOr<ImportStockLevelsResponse> call_patiently(Client& client,
-                                                         const ImportStockLevelsRequest& request,
-                                                         std::chrono::nanoseconds retry_for) {
-  std::minstd_rand random(std::random_device{}());
-  Backoff backoff(retry_for);
-  while (true) {
-    absl::StatusOr<ImportStockLevelsResponse> response = client.call(request);
-    if (response.ok()) return response;
-    const double chance = std::uniform_real_distribution<>()(random);
-    const auto now = steady_clock::now();
-    const auto wait = backoff.after(response.status(), now, chance);
-    if (!wait) return response;
-    if (!sleep_until(now + *wait)) return absl::CancelledError();
+void count(const ImportStockLevelsResponse& response, const StockTable& stock, std::size_t first,
+           ImportSummary& summary, LineReport& bad) {
+  const auto rows = static_cast<std::int64_t>(std::min(kChunkRows, stock.rows.size() - first));
+  summary.rows += rows;
+  if (response.replayed()) {
+    summary.already_applied += rows - response.errors_size();
+  } else {
+    summary.changed += response.changed();
+    summary.unchanged += response.unchanged();
+  }
+  for (const stock::v1::ImportRowError& error : response.errors()) {
+    const std::size_t at = first + static_cast<std::size_t>(error.index());
+    if (error.index() >= 0 && at < stock.rows.size()) bad.add(stock.rows[at].line, error.message());
   }
 }
 
 }  // namespace
 
-ImportSummary import_levels(Client& client, const StockTable& stock, const ImportOptions& options,
-                            LineReport& bad, Progress& progress) {
+ImportSummary import_levels(const ClientOptions& client, StockTable stock,
+                            const ImportOptions& options, LineReport& bad, Progress& progress) {
+  sort_by_key(stock);
+  const auto chunks = static_cast<std::uint32_t>((stock.rows.size() + kChunkRows - 1) / kChunkRows);
+  PatientWrites writes(client, options.retry_for, [&](std::uint32_t number) {
+    return chunk(stock, number * kChunkRows, options);
+  });
   ImportSummary summary;
-  for (std::size_t first = 0; first < stock.rows.size(); first += kChunkRows) {
-    if (interrupted()) {
-      summary.stopped = absl::CancelledError();
-      break;
+  const auto stop = [&](absl::Status why) {
+    if (!summary.stopped.ok()) return;
+    summary.stopped = std::move(why);
+    writes.stop_trying();
+  };
+  std::uint32_t next = 0;
+  while (true) {
+    if (interrupted()) stop(absl::CancelledError());
+    while (summary.stopped.ok() && next < chunks && writes.under_way() < options.in_flight) {
+      writes.start(next++);
     }
-    const ImportStockLevelsRequest request = chunk(stock, first, options);
-    const absl::StatusOr<ImportStockLevelsResponse> response =
-        call_patiently(client, request, options.retry_for);
-    if (!response.ok()) {
-      summary.stopped = response.status();
-      break;
-    }
-    summary.rows += request.rows_size();
-    if (response->replayed()) {
-      summary.already_applied += request.rows_size() - response->errors_size();
+    if (writes.under_way() == 0) break;
+    const auto answer = writes.wait(kTick);
+    if (!answer) continue;
+    if (answer->response.ok()) {
+      count(std::get<ImportStockLevelsResponse>(*answer->response), stock, answer->tag * kChunkRows,
+            summary, bad);
     } else {
-      summary.changed += response->changed();
-      summary.unchanged += response->unchanged();
-    }
-    for (const stock::v1::ImportRowError& error : response->errors()) {
-      const std::size_t at = first + static_cast<std::size_t>(error.index());
-      if (error.index() >= 0 && at < stock.rows.size())
-        bad.add(stock.rows[at].line, error.message());
+      stop(answer->response.status());
     }
     progress.update(summary.rows, steady_clock::now());
   }

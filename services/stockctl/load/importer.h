@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -20,6 +21,8 @@ struct ImportOptions {
   std::string words;
   // Reason, reference and actor of every chunk.
   stock::v1::WriteContext context;
+  // Chunks at the same time.
+  std::size_t in_flight;
   std::chrono::nanoseconds retry_for;
 };
 
@@ -33,9 +36,11 @@ struct ImportSummary {
   absl::Status stopped;
 };
 
-// Sets levels chunk by chunk, in order. Each chunk's request_id follows from the file, so that a
-// second run passes over what the first has done. Rows that the server does not take go to `bad`.
-ImportSummary import_levels(Client& client, const StockTable& stock, const ImportOptions& options,
-                            LineReport& bad, Progress& progress);
+// Sets levels chunk by chunk, several at once: no key is in two of them. In order of key, whatever
+// the order of the file: that of the ledger's indexes, which then grow page by page. Each chunk's
+// request_id follows from the file, so that a second run passes over what the first has done. Rows
+// that the server does not take go to `bad`.
+ImportSummary import_levels(const ClientOptions& client, StockTable stock,
+                            const ImportOptions& options, LineReport& bad, Progress& progress);
 
 }  // namespace stockctl

@@ -7,18 +7,23 @@
 namespace stockctl {
 namespace {
 
-constexpr std::int64_t kTold = 20;
+constexpr int kTold = 20;
 
 }  // namespace
 
-void LineReport::add(std::int64_t line, std::string_view reason) {
-  if (++count_ > kTold) return;
+void LineReport::add(std::int64_t line, std::string_view reason, std::int64_t lines) {
+  count_ += lines;
+  if (told_ == kTold) {
+    untold_ += lines;
+    return;
+  }
+  ++told_;
   say_(concat(path_, ":", line, ": ", what_, ": ", printable(reason)));
 }
 
 void LineReport::finish() const {
-  if (count_ <= kTold) return;
-  say_(concat(path_, ": ", format_count(count_ - kTold), " more lines were ", what_));
+  if (untold_ == 0) return;
+  say_(concat(path_, ": ", format_count(untold_), " more lines were ", what_));
 }
 
 }  // namespace stockctl

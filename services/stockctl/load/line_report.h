@@ -17,7 +17,8 @@ class LineReport {
   LineReport(std::string path, std::string what, Say say)
       : path_(std::move(path)), what_(std::move(what)), say_(std::move(say)) {}
 
-  void add(std::int64_t line, std::string_view reason);
+  // `lines` are those that it is about, of which `line` is the first.
+  void add(std::int64_t line, std::string_view reason, std::int64_t lines = 1);
   // Says how many more there were than were told.
   void finish() const;
 
@@ -29,6 +30,8 @@ class LineReport {
   std::string what_;
   Say say_;
   std::int64_t count_ = 0;
+  int told_ = 0;
+  std::int64_t untold_ = 0;
 };
 
 }  // namespace stockctl

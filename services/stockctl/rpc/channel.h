@@ -10,7 +10,9 @@
 
 namespace stockctl {
 
-std::shared_ptr<grpc::Channel> open_channel(const std::string& address);
+// `user_agent`: as servers see who calls.
+std::shared_ptr<grpc::Channel> open_channel(const std::string& address,
+                                            const std::string& user_agent = "stockctl");
 
 // This long from now, on the clock that nobody sets.
 gpr_timespec deadline_in(std::chrono::nanoseconds time);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <thread>
 
+#include "stock/v1/drift_service.grpc.pb.h"
 #include "stock/v1/stock_service.grpc.pb.h"
 #include "stockctl/rpc/channel.h"
 #include "stockctl/rpc/retry.h"
@@ -12,6 +13,7 @@
 namespace stockctl {
 namespace {
 
+using stock::v1::DriftService;
 using stock::v1::StockService;
 
 constexpr std::chrono::milliseconds kAskEvery(100);
@@ -55,10 +57,10 @@ bool wait(std::chrono::nanoseconds time, const std::function<bool()>& stop) {
   return !stop();
 }
 
-template <typename Response, typename Request, typename Open>
+template <typename Service, typename Response, typename Request, typename Open>
 absl::Status follow_stream(const FollowOptions& options, Request request, Open open,
                            const std::function<bool(const Response&)>& take) {
-  const auto stub = StockService::NewStub(open_channel(options.address));
+  const auto stub = Service::NewStub(open_channel(options.address, options.user_agent));
   std::optional<Backoff> backoff;  // none until it has worked once
   while (true) {
     grpc::ClientContext context;
@@ -68,7 +70,9 @@ absl::Status follow_stream(const FollowOptions& options, Request request, Open o
     bool enough = false;
     while (!enough && reader->Read(&response)) {
       backoff.emplace(options.patience);
-      if (!response.resume_token().empty()) request.set_resume_token(response.resume_token());
+      if constexpr (requires { request.set_resume_token(response.resume_token()); }) {
+        if (!response.resume_token().empty()) request.set_resume_token(response.resume_token());
+      }
       enough = !take(response);
     }
     if (enough) context.TryCancel();
@@ -91,7 +95,7 @@ absl::Status follow_stream(const FollowOptions& options, Request request, Open o
 
 absl::Status follow(const FollowOptions& options, stock::v1::WatchStockLevelsRequest request,
                     const std::function<bool(const stock::v1::WatchStockLevelsResponse&)>& take) {
-  return follow_stream(
+  return follow_stream<StockService>(
       options, std::move(request),
       [](StockService::Stub& stub, grpc::ClientContext& context,
          const stock::v1::WatchStockLevelsRequest& from) {
@@ -103,11 +107,22 @@ absl::Status follow(const FollowOptions& options, stock::v1::WatchStockLevelsReq
 absl::Status follow(
     const FollowOptions& options, stock::v1::StreamStockMovementsRequest request,
     const std::function<bool(const stock::v1::StreamStockMovementsResponse&)>& take) {
-  return follow_stream(
+  return follow_stream<StockService>(
       options, std::move(request),
       [](StockService::Stub& stub, grpc::ClientContext& context,
          const stock::v1::StreamStockMovementsRequest& from) {
         return stub.StreamStockMovements(&context, from);
+      },
+      take);
+}
+
+absl::Status follow(const FollowOptions& options, const stock::v1::WatchIncidentsRequest& request,
+                    const std::function<bool(const stock::v1::WatchIncidentsResponse&)>& take) {
+  return follow_stream<DriftService>(
+      options, request,
+      [](DriftService::Stub& stub, grpc::ClientContext& context,
+         const stock::v1::WatchIncidentsRequest& from) {
+        return stub.WatchIncidents(&context, from);
       },
       take);
 }

@@ -5,12 +5,14 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "stock/v1/drift_service.pb.h"
 #include "stock/v1/stock_service.pb.h"
 
 namespace stockctl {
 
 struct FollowOptions {
   std::string address;
+  std::string user_agent = "stockctl";
   // How long the server may be away before that is an error.
   std::chrono::nanoseconds patience = std::chrono::minutes(10);
   // Whether to stop; asked several times a second, from another thread.
@@ -27,5 +29,8 @@ absl::Status follow(const FollowOptions& options, stock::v1::WatchStockLevelsReq
 absl::Status follow(
     const FollowOptions& options, stock::v1::StreamStockMovementsRequest request,
     const std::function<bool(const stock::v1::StreamStockMovementsResponse&)>& take);
+// Has no token: it begins anew.
+absl::Status follow(const FollowOptions& options, const stock::v1::WatchIncidentsRequest& request,
+                    const std::function<bool(const stock::v1::WatchIncidentsResponse&)>& take);
 
 }  // namespace stockctl

@@ -27,8 +27,15 @@ absl::StatusOr<std::int64_t> parse_count(std::string_view text) {
 
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   absl::Duration duration;
-  if (!absl::ParseDuration(std::string(text), &duration) || duration <= absl::ZeroDuration() ||
-      duration > absl::Hours(24 * 365)) {
+  // Days are none of Abseil's units.
+  std::int32_t days = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
+  if (error == std::errc() && days >= 0 && std::string_view(end, text.end()) == "d") {
+    duration = days * absl::Hours(24);
+  } else if (!absl::ParseDuration(std::string(text), &duration)) {
+    return std::nullopt;
+  }
+  if (duration <= absl::ZeroDuration() || duration > absl::Hours(24 * 365 * 10)) {
     return std::nullopt;
   }
   return absl::ToChronoNanoseconds(duration);

@@ -15,7 +15,7 @@ namespace stockctl {
 // the name of what is parsed: `"6.5" is not a whole number`.
 absl::StatusOr<std::int64_t> parse_count(std::string_view text);
 
-// "250ms", "5s", "1m30s", "1h"; more than nothing.
+// "250ms", "5s", "1m30s", "1h", "90d"; more than nothing, and at most ten years.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 // A past instant: RFC 3339 ("2026-11-24T02:07:00Z"), "2026-11-24 02:07[:00]" in UTC, "02:07[:00]"

@@ -10,13 +10,17 @@ namespace stockctl {
 namespace {
 
 constexpr std::size_t kGap = 2;
-constexpr std::size_t kNarrowest = 8;
+constexpr std::size_t kNarrowest = 6;
 
 }  // namespace
 
 void Table::add(std::vector<Cell> row) {
   for (Cell& cell : row) cell.text = printable(cell.text);
   rows_.push_back(std::move(row));
+}
+
+void Table::note(std::string_view text, Style style) {
+  notes_.emplace(rows_.size() - 1, Cell(printable(text), style));
 }
 
 std::vector<std::size_t> Table::widths(const Terminal& terminal) const {
@@ -60,7 +64,13 @@ void Table::print(std::ostream& out, const Terminal& terminal) const {
   std::vector<Cell> names;
   for (const Column& column : columns_) names.emplace_back(column.name, Style::kDim);
   print_row(names);
-  for (const std::vector<Cell>& row : rows_) print_row(row);
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    print_row(rows_[i]);
+    for (auto [note, end] = notes_.equal_range(i); note != end; ++note) {
+      out << std::string(widths.front() + kGap, ' ')
+          << styled(note->second.text, note->second.style, terminal) << '\n';
+    }
+  }
 }
 
 }  // namespace stockctl

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stockctl/text/terminal.h"
@@ -33,6 +36,8 @@ class Table {
 
   // One cell per column. What is not printable is replaced.
   void add(std::vector<Cell> row);
+  // One more line under the row that was added last, across the columns.
+  void note(std::string_view text, Style style = Style::kDim);
   bool empty() const { return rows_.empty(); }
 
   void print(std::ostream& out, const Terminal& terminal) const;
@@ -42,6 +47,8 @@ class Table {
 
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
+  // By the number of the row above.
+  std::multimap<std::size_t, Cell> notes_;
 };
 
 }  // namespace stockctl

@@ -30,14 +30,21 @@ std::string advice_for(const absl::Status& status, const ErrorDetails& details,
     return "Ask for a wider --max-staleness, or take what there is with --allow-stale.";
   }
   if (reason == "INSUFFICIENT_STOCK") return "Nothing was changed.";
-  if (reason == "COMPARE_FAILED") return "Nothing was changed. Look at it again: stockctl get.";
+  if (reason == "COMPARE_FAILED") {
+    return "Nothing was changed. Look at it again: stockctl get, stockctl reservations ID.";
+  }
+  if (reason == "RESERVATION_NOT_FOUND") return "See which there are: stockctl reservations.";
+  if (reason == "RESERVATION_EXISTS") {
+    return "It was made with other units, another time, reason, reference or actor. Use\n"
+           "another --id or none.";
+  }
   if (reason == "LOCATION_NOT_FOUND") {
     return concat("See stockctl locations, or create it: stockctl locations create '",
                   location_in(details), "' --display-name NAME");
   }
   if (reason == "VERSION_NOT_FOUND") return "See which there are: stockctl history.";
   if (reason == "TOKEN_MALFORMED" || reason == "TOKEN_OF_ANOTHER_LEDGER") {
-    return "stockctl adjust and stockctl set print the token of their write.";
+    return "Commands that write print the token of their write, such as stockctl adjust.";
   }
   if (reason == "REQUEST_ID_REUSED") {
     return "It was used for another change, or with another reason, reference or actor. Use\n"

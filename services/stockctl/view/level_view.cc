@@ -8,6 +8,7 @@
 #include "stockctl/text/concat.h"
 #include "stockctl/text/format.h"
 #include "stockctl/text/utf8.h"
+#include "stockctl/view/flag_view.h"
 #include "stockctl/view/proto_time.h"
 #include "stockctl/view/provenance_view.h"
 
@@ -37,13 +38,29 @@ std::string explanation_of(const StockLevel& level) {
   return text;
 }
 
+// By the clock of the database, as it was when the answer was given.
+Instant now_of(const StockLevel& level) {
+  return to_instant(level.provenance().true_through()) + to_chrono(level.provenance().age());
+}
+
 std::string commit_of(const StockLevel& level) {
   const stock::v1::LevelProvenance& provenance = level.provenance();
   if (level.version() == 0 || !provenance.has_as_of()) return "no movement yet";
   const Instant committed = to_instant(provenance.as_of());
-  const Instant now = to_instant(provenance.true_through()) + to_chrono(provenance.age());
-  return concat("committed ", format_time(committed), " UTC, ", format_duration(now - committed),
-                " ago");
+  return concat("committed ", format_time(committed), " UTC, ",
+                format_duration(now_of(level) - committed), " ago");
+}
+
+// Of a level with units that are reserved.
+std::string holds_of(const StockLevel& level) {
+  if (!level.has_earliest_expire_time()) return "when the first of them ends is not known";
+  const Instant bound = to_instant(level.earliest_expire_time());
+  const std::chrono::nanoseconds left = bound - now_of(level);
+  if (left < std::chrono::nanoseconds::zero()) {
+    return concat("none ended before ", format_time(bound), " UTC, ", format_duration(-left),
+                  " ago");
+  }
+  return concat("none ends before ", format_time(bound), " UTC, in ", format_duration(left));
 }
 
 std::string age_of(const StockLevel& level, const Provenance& whole) {
@@ -78,6 +95,26 @@ class Lines {
   const Terminal& terminal_;
 };
 
+// What the cohort sees, and by which flags.
+void print_flagged(Lines& lines, const stock::v1::FlaggedAvailability& flagged, std::ostream& out,
+                   const Terminal& terminal) {
+  const auto age = said_ago(flagged);
+  lines.line("seen by", seen(flagged), Style::kBold,
+             concat(printable(flagged.cohort()),
+                    age ? concat(", as was said ", format_age(*age), " ago") : ""));
+  for (const auto& evaluation : flagged.evaluations()) {
+    if (!evaluation.applies()) continue;
+    lines.label("flag");
+    out << printable(concat(evaluation.flag(), ", variant ", evaluation.variant(), " (",
+                            evaluation.reason(), ")"))
+        << '\n';
+  }
+  if (const std::string why = caveat(flagged); !why.empty()) {
+    lines.label("");
+    out << styled(why, Style::kYellow, terminal) << '\n';
+  }
+}
+
 }  // namespace
 
 void print_level(std::ostream& out, const stock::v1::GetStockLevelResponse& response,
@@ -90,8 +127,15 @@ void print_level(std::ostream& out, const stock::v1::GetStockLevelResponse& resp
   out << styled(concat(printable(level.key().sku()), " @ ", printable(level.key().location())),
                 Style::kBold, terminal)
       << "\n\n";
-  Lines lines(out, std::max({count.size(), version.size(), layer.size()}), terminal);
+  const std::string cohort_sees = level.has_flagged() ? seen(level.flagged()) : "";
+  Lines lines(out, std::max({count.size(), version.size(), layer.size(), cohort_sees.size()}),
+              terminal);
   lines.line("available", count, available > 0 ? Style::kBold : Style::kRed, explanation_of(level));
+  if (level.has_flagged()) print_flagged(lines, level.flagged(), out, terminal);
+  if (level.counts().reserved() > 0) {
+    lines.label("holds");
+    out << holds_of(level) << '\n';
+  }
   lines.line("version", version, Style::kPlain, commit_of(level));
   lines.line("answered by", layer, Style::kBold, age_of(level, response.provenance()));
   lines.label("trail");

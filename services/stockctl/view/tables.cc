@@ -23,8 +23,10 @@ Table::Cell stock_cell(std::int64_t available) {
   return {format_count(available), available > 0 ? Style::kPlain : Style::kRed};
 }
 
-// "+5" of what is on hand, which most movements change; else what did change.
-std::string change_of(const Counts& delta) {
+// "+5" of what is on hand, which most movements change; else what did change. What was held when it
+// is sold, and what was sold when it is shipped, goes without saying.
+std::string change_of(const stock::v1::Movement& movement) {
+  const Counts& delta = movement.delta();
   std::string change;
   const auto add = [&](std::int64_t count, std::string_view what) {
     if (count == 0) return;
@@ -33,8 +35,8 @@ std::string change_of(const Counts& delta) {
     if (!what.empty()) change += concat(' ', what);
   };
   add(delta.on_hand(), "");
-  add(delta.reserved(), "reserved");
-  add(delta.committed(), "committed");
+  if (movement.kind() != stock::v1::MOVEMENT_KIND_COMMIT) add(delta.reserved(), "reserved");
+  if (movement.kind() != stock::v1::MOVEMENT_KIND_FULFILL) add(delta.committed(), "committed");
   add(delta.safety_stock(), "safety");
   add(delta.backorder_limit(), "backorder");
   return change.empty() ? "0" : change;
@@ -50,6 +52,22 @@ std::string kind_of(const stock::v1::Movement& movement) {
       return "import";
     case stock::v1::MOVEMENT_KIND_DIRECT:
       return movement.deleted() ? "direct, removed" : "direct";
+    case stock::v1::MOVEMENT_KIND_MOVE:
+      return "move";
+    case stock::v1::MOVEMENT_KIND_SETTINGS:
+      return "settings";
+    case stock::v1::MOVEMENT_KIND_RESERVE:
+      return "reserve";
+    case stock::v1::MOVEMENT_KIND_UPDATE:
+      return "update";
+    case stock::v1::MOVEMENT_KIND_COMMIT:
+      return "commit";
+    case stock::v1::MOVEMENT_KIND_RELEASE:
+      return "release";
+    case stock::v1::MOVEMENT_KIND_EXPIRE:
+      return "expire";
+    case stock::v1::MOVEMENT_KIND_FULFILL:
+      return "fulfill";
     default:
       return "?";
   }
@@ -134,8 +152,11 @@ void print_history(std::ostream& out, const stock::v1::ListStockMovementsRespons
     table.add({format_count(movement.version()),
                format_time_to_second(to_instant(movement.committed_at())),
                Table::Cell(kind_of(movement), direct ? Style::kYellow : Style::kPlain),
-               change_of(movement.delta()), format_count(movement.counts_after().on_hand()),
+               change_of(movement), format_count(movement.counts_after().on_hand()),
                format_count(movement.counts_after().available()), why(movement)});
+    if (!movement.reservation_id().empty()) {
+      table.note(concat("reservation ", movement.reservation_id()));
+    }
   }
   table.print(out, terminal);
 }
@@ -177,20 +198,21 @@ void print_movement(std::ostream& out, const stock::v1::Movement& movement,
              Style::kBold, terminal)
       << "  version " << format_count(movement.version()) << "  "
       << styled(kind_of(movement), direct ? Style::kYellow : Style::kPlain, terminal) << ' '
-      << change_of(movement.delta()) << "  on hand "
-      << format_count(movement.counts_after().on_hand());
+      << change_of(movement) << "  on hand " << format_count(movement.counts_after().on_hand());
   if (const std::string reason = printable(why(movement)); !reason.empty()) out << "  " << reason;
+  if (!movement.reservation_id().empty()) out << "  reservation " << movement.reservation_id();
   out << '\n';
 }
 
 void print_written(std::ostream& out,
                    const google::protobuf::RepeatedPtrField<stock::v1::WrittenLevel>& levels,
                    const Terminal& terminal) {
-  Table table(
-      {text("SKU"), text("LOCATION"), number("AVAILABLE"), number("ON HAND"), number("VERSION")});
+  Table table({text("SKU"), text("LOCATION"), number("AVAILABLE"), number("ON HAND"),
+               number("RESERVED"), number("COMMITTED"), number("VERSION")});
   for (const stock::v1::WrittenLevel& level : levels) {
     table.add({level.key().sku(), level.key().location(), stock_cell(level.counts().available()),
-               format_count(level.counts().on_hand()), format_count(level.version())});
+               format_count(level.counts().on_hand()), format_count(level.counts().reserved()),
+               format_count(level.counts().committed()), format_count(level.version())});
   }
   table.print(out, terminal);
 }

@@ -62,6 +62,17 @@ class Process:
                 raise BenchError(f"{self.name} was not ready in {seconds} s:\n{self.output()}")
             time.sleep(0.05)
 
+    def kill(self):
+        """Ends it as a crash does: it hears nothing of it."""
+        self._child.kill()
+        self._child.wait()
+
+    def hang(self):
+        self._child.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self._child.send_signal(signal.SIGCONT)
+
     def _end(self):
         if self._child.poll() is None:
             self._child.send_signal(self.end_signal)
@@ -75,10 +86,14 @@ class Process:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     def cpu_seconds(self):
-        """User and system time of all its threads since it started."""
-        with open(f"/proc/{self._child.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        return cpu_seconds(self._child.pid)
+
+
+def cpu_seconds(pid):
+    """User and system time of all threads of a process since it started."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
 def run(command, seconds=120):
