@@ -6,6 +6,9 @@ import path from 'node:path';
 
 import { chromium } from 'playwright-core';
 
+// For a dozen pages on a machine with much else to do.
+const PATIENCE_MS = 120_000;
+
 export class Browser {
   static async start(origin) {
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
@@ -25,6 +28,7 @@ export class Browser {
   // others.
   async open(hash = '', options = {}) {
     const page = await this.browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+    page.setDefaultTimeout(PATIENCE_MS);
     const wrong = [];
     const asked = [];
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) && wrong.push(message.text()));

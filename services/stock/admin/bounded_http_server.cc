@@ -82,8 +82,8 @@ class Connections {
     }
   }
 
-  // Its thread looks at that. A browser may have connected and not asked yet, and a page of which a
-  // file is missing stays as it is: so it is left a little time.
+  // Its thread looks at that. A browser may have connected and not asked yet: so it is left a
+  // little time.
   void hurry_oldest() {
     *open_.front().hurried = true;
     open_.pop_front();

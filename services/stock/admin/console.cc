@@ -1,9 +1,13 @@
 #include "stock/admin/console.h"
 
 #include <absl/cleanup/cleanup.h>
+#include <absl/strings/escaping.h>
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -24,22 +28,37 @@ constexpr char kChangeHeader[] = "Console-Change";
 constexpr char kChangesHeader[] = "Console-Changes";
 constexpr char kFlagsHeader[] = "Console-Flags";
 
-// Of the page and of what it asks: nothing from elsewhere, in nobody's frame, no address told to
-// others.
+// Of the page and of what it asks: in nobody's frame, no address told to others.
 constexpr std::pair<const char*, const char*> kConsoleHeaders[] = {
-    {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for "
-     "'script'"},
     {"X-Content-Type-Options", "nosniff"},
     {"X-Frame-Options", "DENY"},
     {"Referrer-Policy", "no-referrer"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Permissions-Policy", "camera=(), geolocation=(), microphone=()"}};
+constexpr char kPolicyHeader[] = "Content-Security-Policy";
+constexpr char kAnswerPolicy[] = "default-src 'none'; frame-ancestors 'none'";
 
-void add_headers(Response& response) {
+// How a policy names an element by what is in it.
+std::string source_of(std::string_view content) {
+  std::array<char, SHA256_DIGEST_LENGTH> digest;
+  EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(digest.data()),
+             nullptr, EVP_sha256(), nullptr);
+  return fmt::format("'sha256-{}'", absl::Base64Escape({digest.data(), digest.size()}));
+}
+
+// Nothing from elsewhere, and of the page itself its own script and style alone.
+std::string page_policy() {
+  return fmt::format(
+      "default-src 'none'; script-src {}; style-src {}; connect-src 'self'; img-src 'self'; "
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for "
+      "'script'",
+      source_of(kConsoleScript), source_of(kConsoleStyle));
+}
+
+void add_headers(Response& response, const std::string& policy = kAnswerPolicy) {
   for (const auto& [name, value] : kConsoleHeaders) response.set_header(name, value);
+  response.set_header(kPolicyHeader, policy);
 }
 
 void refuse(Response& response, int status, const char* code, const char* message) {
@@ -99,12 +118,14 @@ bool may_change(const std::string& path) { return path.starts_with(kApi); }
 void add_console(httplib::Server& http, const Options& options, std::atomic<int>& questions) {
   http.Get("/console",
            [](const Request&, Response& response) { response.set_redirect("console/", 308); });
-  for (const ConsoleFile& file : kConsoleFiles) {
-    http.Get(std::string(file.path), [&file](const Request&, Response& response) {
-      add_headers(response);
-      response.set_content(file.content.data(), file.content.size(), file.type);
-    });
-  }
+  http.Get("/console/", [policy = page_policy()](const Request&, Response& response) {
+    add_headers(response, policy);
+    response.set_content(kConsolePage.data(), kConsolePage.size(), "text/html; charset=utf-8");
+  });
+  http.Get("/console/icon.svg", [](const Request&, Response& response) {
+    add_headers(response);
+    response.set_content(kConsoleIcon.data(), kConsoleIcon.size(), "image/svg+xml");
+  });
   http.Get(kMethod, [&options, &questions](const Request& request, Response& response) {
     add_headers(response);
     if (options.change) response.set_header(kChangesHeader, "on");
