@@ -111,6 +111,10 @@ void Parts::export_gauges(const config::Config& config) {
   metrics.counter_callback("stock_reservations_swept_total",
                            "Holds that had ended and that this process, as the leader, closed.", {},
                            [this] { return sweeper ? sweeper->swept() : 0; });
+  metrics.gauge_callback("stock_reservations_held",
+                         "Reservations that hold stock for a time, as the leader last counted "
+                         "them, up to a million; 0 where another one leads.",
+                         {}, [this] { return sweeper ? sweeper->held() : 0; });
   metrics.gauge_callback("stock_write_queue_length", "Writes that wait for a batch.", {},
                          [this] { return writes.queue_length(); });
   metrics.gauge_callback("stock_write_queue_limit",

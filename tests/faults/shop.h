@@ -39,7 +39,8 @@ class Shop {
   // How many backends wait for a heavyweight lock.
   [[nodiscard]] std::int64_t waiting() const;
 
-  // Everything that has to hold of any ledger; a finding fails the test.
+  // Everything that has to hold of any ledger, and that nothing was sold twice; a finding fails the
+  // test.
   void check_ledger() const;
 
   support::PostgresServer primary;
@@ -58,7 +59,7 @@ std::string make_id(std::mt19937_64& random);
 class Crowd {
  public:
   struct Options {
-    int shoppers = 48;
+    int shoppers = 240;
     std::uint64_t seed = 0;
   };
   // Shops for `skus` of `shop`; both outlive it.

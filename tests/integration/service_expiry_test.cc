@@ -313,5 +313,21 @@ TEST_F(ServiceExpiryTest, what_was_not_recorded_is_not_known) {
   EXPECT_EQ(of_version("old", 3), words(3, 1, held.expire_time()));
 }
 
+TEST_F(ServiceExpiryTest, what_is_held_is_counted) {
+  const auto counted = [] { return metric(stockd(), "stock_reservations_held"); };
+  const auto in_the_ledger = [] {
+    return static_cast<double>(
+        primary().connect().number("SELECT count(*) FROM stock.reservation WHERE state = 'HELD'"));
+  };
+  ASSERT_TRUE(client().adjust("counted", "main", 10).ok());
+  const v1::Reservation one = hold("counted", 1, 3600);
+  hold("counted", 2, 3600);
+  const double with_both = in_the_ledger();
+  EXPECT_GE(with_both, 2);
+  EXPECT_TRUE(eventually(counted, Eq(with_both)));
+  release(one);
+  EXPECT_TRUE(eventually(counted, Eq(with_both - 1)));
+}
+
 }  // namespace
 }  // namespace stock

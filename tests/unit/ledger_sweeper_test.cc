@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -40,7 +41,7 @@ class NoObserver final : public Observer {
 };
 
 // Those of a ledger, and others that it knows nothing of.
-class Ended final : public EndedHolds {
+class Ended final : public Holds {
  public:
   explicit Ended(const FakeStore& store) : store_(store) {}
 
@@ -67,10 +68,26 @@ class Ended final : public EndedHolds {
     return found;
   }
 
+  absl::StatusOr<std::int64_t> count(std::int64_t limit) override {
+    const std::lock_guard lock(mutex_);
+    ++counts_;
+    std::int64_t held = 0;
+    for (const EndedHold& hold : all_) {
+      const auto known = store_.reservation(hold.id);
+      held += known && known->state == ReservationState::kHeld ? 1 : 0;
+    }
+    return std::min(held, limit);
+  }
+  int counts() {
+    const std::lock_guard lock(mutex_);
+    return counts_;
+  }
+
  private:
   const FakeStore& store_;
   std::mutex mutex_;  // guards the rest
   std::vector<EndedHold> all_;
+  int counts_ = 0;
   absl::Status failure_;
 };
 
@@ -169,6 +186,34 @@ TEST_F(SweeperTest, only_who_leads_sweeps_and_a_failure_is_told_and_tried_again)
   leads = true;
   EXPECT_TRUE(eventually([&] { return held(); }, Eq(0)));
   EXPECT_EQ(failures, 1);
+}
+
+TEST_F(SweeperTest, who_leads_counts_now_and_then_what_is_held) {
+  for (std::uint8_t n = 1; n <= 5; ++n) hold(n);
+  options_.count_limit = 4;
+  std::atomic<bool> leads = true;
+  std::atomic<int> sweeps = 0;
+  options_.leads = [&] {
+    ++sweeps;
+    return leads.load();
+  };
+  const auto await_sweeps = [&] {
+    EXPECT_TRUE(eventually([&] { return sweeps.load(); }, Ge(sweeps + 3)));
+  };
+  const Sweeper sweeper(options_, ended_, lanes_, clock_);
+  EXPECT_TRUE(eventually([&] { return sweeper.held(); }, Eq(4)));
+  end_all();
+  EXPECT_TRUE(eventually([&] { return sweeper.swept(); }, Eq(5)));
+  await_sweeps();
+  EXPECT_EQ(ended_.counts(), 1);
+  clock_.advance(seconds(5));
+  EXPECT_TRUE(eventually([&] { return sweeper.held(); }, Eq(0)));
+  EXPECT_EQ(ended_.counts(), 2);
+  hold(6);
+  clock_.advance(seconds(5));
+  EXPECT_TRUE(eventually([&] { return sweeper.held(); }, Eq(1)));
+  leads = false;
+  EXPECT_TRUE(eventually([&] { return sweeper.held(); }, Eq(0)));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 namespace stock::ledger {
 
-Sweeper::Sweeper(Options options, EndedHolds& holds, Lanes& writes, const clock::LocalClock& clock)
+Sweeper::Sweeper(Options options, Holds& holds, Lanes& writes, const clock::LocalClock& clock)
     : options_(std::move(options)), holds_(holds), writes_(writes), clock_(clock) {
   thread_ = std::thread([this] { run(); });
 }
@@ -27,8 +27,25 @@ std::int64_t Sweeper::swept() const {
 void Sweeper::run() {
   bool more = false;
   while (pause(more ? std::chrono::nanoseconds(0) : options_.interval)) {
-    more = options_.leads() && sweep();
+    if (!options_.leads()) {
+      more = false;
+      held_ = 0;
+      counted_at_ = domain::LocalTime::min();
+      continue;
+    }
+    more = sweep();
+    if (counted_at_ == domain::LocalTime::min() ||
+        clock_.now() - counted_at_ >= options_.count_interval) {
+      count();
+    }
   }
+}
+
+// What cannot be counted is told by the sweep that cannot be made either.
+void Sweeper::count() {
+  const absl::StatusOr<std::int64_t> held = holds_.count(options_.count_limit);
+  if (held.ok()) held_ = *held;
+  counted_at_ = clock_.now();
 }
 
 bool Sweeper::sweep() {

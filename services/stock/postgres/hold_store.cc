@@ -24,4 +24,16 @@ absl::StatusOr<std::vector<ledger::EndedHold>> HoldStore::ended(std::int32_t lim
   return holds;
 }
 
+absl::StatusOr<std::int64_t> HoldStore::count(std::int64_t limit) {
+  std::int64_t held = 0;
+  const absl::Status status = session_.run([&](Connection& connection) {
+    pqxx::nontransaction transaction(connection.pq());
+    held = number(
+        connection.exec(transaction, sql::count_holds(), {std::to_string(limit)}).front()[0]);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return held;
+}
+
 }  // namespace stock::postgres

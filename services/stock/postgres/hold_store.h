@@ -1,4 +1,4 @@
-// Holds whose time is over.
+// Holds whose time is over, and how many there are.
 #pragma once
 
 #include <vector>
@@ -8,13 +8,14 @@
 
 namespace stock::postgres {
 
-class HoldStore final : public ledger::EndedHolds {
+class HoldStore final : public ledger::Holds {
  public:
   // `session` is to the primary, and nobody else's.
   explicit HoldStore(Session& session) : session_(session) {}
 
   absl::StatusOr<std::vector<ledger::EndedHold>> ended(std::int32_t limit,
                                                        const ledger::EndedHold& after) override;
+  absl::StatusOr<std::int64_t> count(std::int64_t limit) override;
 
  private:
   Session& session_;

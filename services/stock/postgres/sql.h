@@ -153,6 +153,8 @@ const Statement& create_location();
 // limit, instant, id -> ends and ids of holds that have ended and are not closed, behind those; in
 // this order
 const Statement& ended_holds();
+// limit -> how many holds there are, ended or not; no more than that
+const Statement& count_holds();
 
 // The settings of the layers:
 // name, is enabled, switched at, by and why, repair policy, set at, by and why

@@ -109,6 +109,13 @@ ORDER BY expire_at, id LIMIT $1::bigint)"};
   return statement;
 }
 
+const Statement& count_holds() {
+  static const Statement statement{"count_holds", R"(
+SELECT count(*) FROM (
+  SELECT FROM stock.reservation WHERE state = 'HELD' LIMIT $1::bigint) AS held)"};
+  return statement;
+}
+
 // In order of id, so that two that expire lines of the same holds wait for each other in one
 // direction only.
 const Statement& lock_reservations() {
