@@ -113,6 +113,65 @@ TEST_F(FlightsTest, what_is_waiting_goes_together_up_to_the_largest_batch) {
   EXPECT_EQ(c->done, 1);
 }
 
+class CompanyFlightsTest : public FlightsTest {
+ protected:
+  std::unique_ptr<Asked> ask_for(std::vector<Key> keys) {
+    auto asked = std::make_unique<Asked>(std::move(keys));
+    several_.read(asked->keys, asked->answers, {},
+                  [asked = asked.get()](const std::string&) { ++asked->done; });
+    return asked;
+  }
+
+  Flights several_{layer_,
+                   clock_,
+                   timers_,
+                   {.max_flights = 3,
+                    .max_batch = 64,
+                    .company = 2,
+                    .hurry = milliseconds(1),
+                    .timeout = milliseconds(100)}};
+};
+
+TEST_F(CompanyFlightsTest, beside_others_a_flight_waits_for_company) {
+  layer_.hold();
+  const auto a = ask_for({kA});
+  const auto b = ask_for({kB});
+  EXPECT_EQ(several_.under_way(), 1);
+  const auto c = ask_for({kC});
+  EXPECT_THAT(layer_.reads(), ElementsAre(ElementsAre(kA), ElementsAre(kB, kC)));
+  // Beside two it is twice as many.
+  const auto more = ask_for({kA, kB, kC});
+  EXPECT_EQ(several_.under_way(), 2);
+  // Whoever comes back makes room for those who wait.
+  layer_.release();
+  EXPECT_THAT(layer_.reads(), ElementsAre(ElementsAre(kA), ElementsAre(kB, kC), SizeIs(3)));
+  while (layer_.release()) continue;
+  EXPECT_EQ(a->done + b->done + c->done + more->done, 4);
+}
+
+TEST_F(CompanyFlightsTest, the_last_one_that_comes_back_takes_whoever_waits) {
+  layer_.hold();
+  const auto a = ask_for({kA});
+  const auto b = ask_for({kB});
+  EXPECT_EQ(several_.under_way(), 1);
+  layer_.release();
+  EXPECT_THAT(layer_.reads(), ElementsAre(ElementsAre(kA), ElementsAre(kB)));
+  layer_.release();
+  EXPECT_EQ(a->done + b->done, 2);
+}
+
+// As when a connection hangs: those who come later are not kept by it.
+TEST_F(CompanyFlightsTest, beside_one_that_takes_long_a_lone_key_leaves_and_takes_those_who_wait) {
+  layer_.hold();
+  const auto a = ask_for({kA});
+  const auto b = ask_for({kB});
+  clock_.advance(milliseconds(1));
+  const auto c = ask_for({kC});
+  EXPECT_THAT(layer_.reads(), ElementsAre(ElementsAre(kA), ElementsAre(kB, kC)));
+  while (layer_.release()) continue;
+  EXPECT_EQ(a->done + b->done + c->done, 3);
+}
+
 // Where reads may wait for longer than they are to.
 class BusyFlightsTest : public FlightsTest {
  protected:

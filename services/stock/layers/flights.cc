@@ -132,9 +132,17 @@ void Flights::leave(std::shared_ptr<Flight> flight) {
       [this, flight = std::move(flight)](const std::string& detail) { landed(*flight, detail); });
 }
 
-// The next flight, if one is free and somebody still waits for it. Those who have gone are settled.
+bool Flights::may_leave(domain::LocalTime now) const {
+  if (order_.empty() || static_cast<int>(left_.size()) >= options_.max_flights) return false;
+  return left_.empty() || order_.size() >= options_.company * left_.size() ||
+         now - left_.back() >= options_.hurry;
+}
+
+// The next flight, if one is free and worth it, and somebody still waits for it. Those who have
+// gone are settled.
 std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
-  if (static_cast<int>(left_.size()) >= options_.max_flights || order_.empty()) return nullptr;
+  const domain::LocalTime now = clock_.now();
+  if (!may_leave(now)) return nullptr;
   auto flight = std::make_shared<Flight>();
   const std::size_t waiting = order_.size();
   domain::LocalTime youngest;
@@ -158,7 +166,6 @@ std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
     queued_.erase(it);
     order_.pop_front();
   }
-  const domain::LocalTime now = clock_.now();
   limit_.took(waiting, now - youngest, now);
   if (flight->keys.empty()) return nullptr;
   flight->answers.resize(flight->keys.size());

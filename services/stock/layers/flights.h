@@ -1,6 +1,7 @@
 // Batches, coalesces and bounds the reads of a remote layer. What is waiting when a flight is free
 // goes with it, a key asked by many only once; there is no timer that a lone read would have to
-// wait for.
+// wait for. Beside a flight that has just left another one does not leave for a key or two, which
+// would cost as much as a full one: these go with the next.
 //
 // A read never joins a flight that has left: the answer is from a statement sent after the read
 // arrived, so that a bound on its age means what it says. Every read is answered by its deadline or
@@ -31,6 +32,10 @@ class Flights final : public Layer {
   struct Options {
     int max_flights = 4;  // reads of the layer under way at the same time
     int max_batch = 256;  // keys in one of them
+    // Beside others a flight leaves with no fewer keys than this for each of them...
+    std::size_t company = 8;
+    // ...or when none has left for so long: what is under way may take its time then.
+    std::chrono::nanoseconds hurry = std::chrono::milliseconds(1);
     std::chrono::nanoseconds timeout = std::chrono::seconds(1);
     // When all keys wait for longer than this, new reads are refused, but for what the next flight
     // has room for.
@@ -74,6 +79,7 @@ class Flights final : public Layer {
   bool enqueue(std::span<const domain::Key> keys, const std::shared_ptr<Waiter>& waiter,
                domain::LocalTime deadline, domain::LocalTime now);
   void launch();
+  [[nodiscard]] bool may_leave(domain::LocalTime now) const;
   std::shared_ptr<Flight> board(Landing& landing);
   void leave(std::shared_ptr<Flight> flight);
   void landed(Flight& flight, const std::string& detail);
@@ -95,7 +101,7 @@ class Flights final : public Layer {
   Departures departures_;  // unanswered waiters by the instant at which they give up
   domain::LocalTime armed_ = domain::LocalTime::max();
   clock::Timers::Id timer_ = 0;
-  std::vector<domain::LocalTime> left_;  // when each of those under way did
+  std::vector<domain::LocalTime> left_;  // when each of those under way did, the last one last
 };
 
 }  // namespace stock::layers
