@@ -122,11 +122,14 @@ absl::StatusOr<LedgerExamination::Report> LedgerExamination::examine() {
 
 absl::StatusOr<std::int64_t> LedgerExamination::repair() {
   try {
-    pqxx::work transaction(database_->pq);
-    transaction.exec("SET LOCAL application_name = 'stockctl fsck --repair'");
     std::int64_t repaired = 0;
-    for (const Check& check : ledger_checks()) repaired += stockctl::repair(transaction, check);
-    transaction.commit();
+    for (const Check& check : ledger_checks()) {
+      // One for each, so that what one has locked does not wait for the others.
+      pqxx::work transaction(database_->pq);
+      transaction.exec("SET LOCAL application_name = 'stockctl fsck --repair'");
+      repaired += stockctl::repair(transaction, check);
+      transaction.commit();
+    }
     return repaired;
   } catch (...) {
     return current_failure();

@@ -47,7 +47,8 @@ class LedgerExamination {
   absl::StatusOr<Report> examine();
 
   // Makes the counts of levels what their reservations explain, by a movement of kind DIRECT each;
-  // how many levels. Writes to these levels wait meanwhile. FAILED_PRECONDITION: not for this user.
+  // how many levels. Writes to these levels wait meanwhile. After an error some may be repaired,
+  // and repairing again goes on with the others. FAILED_PRECONDITION: not for this user.
   absl::StatusOr<std::int64_t> repair();
 
  private:
