@@ -64,7 +64,7 @@ def _against_naive(world, pairs, count, *, keys, in_flight, clients, naive_count
             return hot_reserve(world, stockd.port, count, in_flight=in_flight)
 
         def naive(clients):
-            return lambda: naive_reserve(world, clients, max(naive_count, clients * 4), keys=keys)
+            return lambda: naive_reserve(world, clients, max(naive_count, clients * 2), keys=keys)
 
         ours = checked(stockd, load, method="CreateReservation")
         ours()  # not counted: first bursts are slower
@@ -156,12 +156,12 @@ SCENARIOS = {
     "batch_100_redis": (batch_100_redis, 0.4, 3_000, 1_000),
     "batch_100_primary": (batch_100_primary, 3, 2_000, 600),
     "watch_fanout": (watch_fanout, 0.8, 3000, 1000),
-    "reserve_hot": (reserve_hot, 15, 40_000, 20_000),
-    "reserve_crowd": (reserve_crowd, 100, 40_000, 20_000),
-    "reserve_spread": (reserve_spread, 5, 40_000, 20_000),
+    "reserve_hot": (reserve_hot, 15, 40_000, 15_000),
+    "reserve_crowd": (reserve_crowd, 100, 40_000, 12_000),
+    "reserve_spread": (reserve_spread, 5, 40_000, 10_000),
     "reserve_lone": (reserve_lone, 0.77, 1_000, 300),
     "audit_round": (audit_round, 0.5, 0, 0),
-    "tax_audit": (tax_audit, 0.98, 60_000, 20_000),
+    "tax_audit": (tax_audit, 0.98, 60_000, 15_000),
     "tax_testimony": (tax_testimony, 0.9, 120_000, 60_000),
     "import": (import_levels, 0.50, 100_000, 30_000),
 }
