@@ -138,6 +138,6 @@ def overload(world, quick):
     figures = []
     with Gate(world.postgres_port) as gate:
         for kind in kinds:
-            figures += overloaded(world, kind, gate, pairs=1 if quick else 7, seconds=2 if quick else 8,
+            figures += overloaded(world, kind, gate, pairs=1 if quick else 7, seconds=3 if quick else 8,
                                   patiently=not quick)
     return [figure.result() for figure in figures]
