@@ -74,7 +74,7 @@ test('what was read once is answered from memory, and says so', async () => {
   await adjust([['MUG', 5]]);
   // Memory takes no copy that the feed cannot judge, as while it has just begun.
   let answer;
-  for (const deadline = Date.now() + 30_000; answer?.level.provenance.layer !== 'LAYER_MEMORY' && Date.now() < deadline;) {
+  for (const deadline = Date.now() + 60_000; answer?.level.provenance.layer !== 'LAYER_MEMORY' && Date.now() < deadline;) {
     await call('GetStockLevel', { key: key('MUG'), consistency: FRESH });
     answer = await call('GetStockLevel', { key: key('MUG'), consistency: { max_staleness: { seconds: 60 } } });
   }

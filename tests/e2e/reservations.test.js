@@ -45,7 +45,7 @@ async function refusal(promise) {
 }
 
 async function eventually(condition, what) {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!(await condition())) {
     assert.ok(Date.now() < deadline, `it never came to be that ${what}`);
     await sleep(50);

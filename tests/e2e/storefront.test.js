@@ -12,6 +12,9 @@ import { chromium } from 'playwright-core';
 import { connect } from './client.js';
 import { Stack } from './stack.js';
 
+// For a page on a machine with much else to do.
+const PATIENCE_MS = 120_000;
+
 const SKU = 'LANTERN-42';
 const keyOf = (sku) => ({ sku, location: 'LON' });
 
@@ -43,6 +46,7 @@ const adjust = (sku, on_hand_delta) => client.call('AdjustStock', { lines: [{ ke
 // A visitor: a context of its own; `open()` gives him a page, and `wrong` is what went wrong in any of them.
 async function visitor(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const wrong = [];
   context.on('console', (message) => ['error', 'warning'].includes(message.type()) && wrong.push(message.text()));
   context.on('weberror', (error) => wrong.push(error.error().message));
@@ -78,7 +82,7 @@ const kept = (page, store, key) => page.evaluate(async ([from, what]) => {
   return found;
 }, [store, key]);
 async function eventually(holds) {
-  for (const end = Date.now() + 30_000; !(await holds());) {
+  for (const end = Date.now() + PATIENCE_MS; !(await holds());) {
     assert.ok(Date.now() < end, `never became true: ${holds}`);
     await sleep(20);
   }
@@ -218,6 +222,7 @@ test('whoever is too late is told what is left', async () => {
 test('when the time of a checkout is over, it says so, and nothing is sold', async () => {
   const hasty = await stack.startStorefront(stack.address, { STOREFRONT_HOLD_SECONDS: '1', STOREFRONT_TESTIMONY_MS: '3600000' });
   const context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const had = await levelOf('TOWEL-RED');
   await page.goto(hasty.url);
@@ -350,6 +355,7 @@ test('a page that is told of no changes dates each count by its own date', async
 test('the page and its offline copy say what they believe, of when, and what the copy believed when it was cut off', async () => {
   const eager = await stack.startStorefront(stack.address, { STOREFRONT_TESTIMONY_MS: '300' });
   const context = await browser.newContext({ serviceWorkers: 'block' });
+  context.setDefaultTimeout(PATIENCE_MS);
   const reports = [];
   context.on('response', async (response) => {
     if (!response.url().endsWith('/api/testimony') || !response.ok()) return;
@@ -359,7 +365,7 @@ test('the page and its offline copy say what they believe, of when, and what the
     reports.push(report);
   });
   const heard = async (wanted) => {
-    for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(20)) {
       for (const report of reports) {
         const claim = report.claims.find((one) => one.sku === SKU && wanted(report, one));
         if (claim) return { ...report, claim };

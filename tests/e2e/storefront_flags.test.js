@@ -9,6 +9,9 @@ import { chromium } from 'playwright-core';
 import { connect } from './client.js';
 import { Stack } from './stack.js';
 
+// For a page on a machine with much else to do.
+const PATIENCE_MS = 120_000;
+
 const SKU = 'LANTERN-42';
 const card = (sku) => `.card[data-sku="${sku}"]`;
 
@@ -48,6 +51,7 @@ beforeEach(() => switchFlags((flags) => {
 
 async function open(where) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   await page.goto(`${shop.url}${where}`);
   await page.waitForSelector('#pulse.live');
