@@ -226,8 +226,8 @@ test('machines are answered however many pages are opened at once, and are open'
     const files = asked.filter((resource) => !resource.startsWith('/console/api/'));
     assert.deepEqual(files.filter((file) => file !== '/console/icon.svg'), ['/console/']);
     await page.waitForFunction(() => document.querySelector('#pulse').textContent === 'Live');
-    // What cannot be asked now, or was not answered in time, is asked again.
-    assert.deepEqual(wrong.filter((text) => !/50[34]/.test(text)), []);
+    // What cannot be asked now, was not answered in time, or made room before it was asked, is asked again.
+    assert.deepEqual(wrong.filter((text) => !/50[34]|net::ERR_(SOCKET|CONNECTION|EMPTY)/.test(text)), []);
     await page.close();
   }
 });

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "stock/domain/movement.h"
+#include "support/eventually.h"
 #include "support/fsck.h"
 
 namespace stock::faults {
@@ -183,7 +184,8 @@ class Crowd::Shopper {
   }
 
   // Asks one till after the other, with the same request id, until somebody knows. Whether it was
-  // applied.
+  // applied. A refusal is of one attempt: another one, which was given up, may be under way still,
+  // and so that is asked about again when nothing is.
   template <typename Request, typename Response>
   bool settle(const std::string& method, const std::string& reservation, Request request,
               Called<Response> (StockClient::*call)(const Request&)) {
@@ -194,38 +196,37 @@ class Crowd::Shopper {
       StockClient& client =
           *clients_[static_cast<std::size_t>(upto(static_cast<int>(clients_.size()) - 1))];
       const Called<Response> called = (client.*call)(request);
-      const auto applied = called.metadata.find("applied");
-      const bool known =
-          called.ok() || (applied != called.metadata.end() && applied->second == "no");
-      const bool again = called.code == 14 || called.code == 4 || called.code == 8 || !known;
-      if (again) {
-        maybe = maybe || !known;
+      if (!answered(called)) {
+        maybe = maybe || !known(called);
         std::this_thread::sleep_for(std::chrono::milliseconds(5 + upto(20)));
         continue;
       }
-      note(method, id, reservation, called, maybe);
+      crowd_.note(method, id, reservation, called, maybe);
+      if (maybe && !called.ok()) {
+        const std::lock_guard lock(crowd_.mutex_);
+        crowd_.doubts_.push_back([&crowd = crowd_, method, id, reservation, request, call] {
+          StockClient asker(crowd.shop_.tills.front().stockd->address());
+          asker.set_deadline(30s);
+          const Called<Response> at_last = (asker.*call)(request);
+          EXPECT_TRUE(answered(at_last)) << method << " " << id << ": " << at_last.message;
+          crowd.note(method, id, reservation, at_last, true);
+        });
+      }
       return called.ok();
     }
     ADD_FAILURE() << method << " " << id << " was never answered";
     return false;
   }
 
+  // Whether this attempt is known to have been applied, or not to have been.
   template <typename Response>
-  void note(const std::string& method, const std::string& id, const std::string& reservation,
-            const Called<Response>& called, bool maybe) {
-    Receipt receipt{.method = method, .applied = called.ok(), .reservation = reservation};
-    if (called.ok()) {
-      receipt.replayed = called.response.replayed();
-      for (const auto& level : called.response.levels()) {
-        receipt.versions[{level.key().sku(), level.key().location()}] = level.version();
-      }
-    }
-    ++crowd_.answered_;
-    const std::lock_guard lock(crowd_.mutex_);
-    ++crowd_.ends_[fmt::format("{} {}{}", method, called.ok() ? "OK" : called.reason,
-                               receipt.replayed ? ", found out later" : "")];
-    if (maybe) ++crowd_.ends_["(not known at first)"];
-    crowd_.receipts_[id] = std::move(receipt);
+  static bool known(const Called<Response>& called) {
+    const auto applied = called.metadata.find("applied");
+    return called.ok() || (applied != called.metadata.end() && applied->second == "no");
+  }
+  template <typename Response>
+  static bool answered(const Called<Response>& called) {
+    return known(called) && called.code != 14 && called.code != 4 && called.code != 8;
   }
 
   Crowd& crowd_;
@@ -233,6 +234,24 @@ class Crowd::Shopper {
   std::vector<std::unique_ptr<StockClient>> clients_;
   std::vector<std::string> mine_;  // reservations
 };
+
+template <typename Response>
+void Crowd::note(const std::string& method, const std::string& id, const std::string& reservation,
+                 const Called<Response>& called, bool maybe) {
+  Receipt receipt{.method = method, .applied = called.ok(), .reservation = reservation};
+  if (called.ok()) {
+    receipt.replayed = called.response.replayed();
+    for (const auto& level : called.response.levels()) {
+      receipt.versions[{level.key().sku(), level.key().location()}] = level.version();
+    }
+  }
+  ++answered_;
+  const std::lock_guard lock(mutex_);
+  ++ends_[fmt::format("{} {}{}", method, called.ok() ? "OK" : called.reason,
+                      receipt.replayed ? ", found out later" : "")];
+  if (maybe) ++ends_["(not known at first)"];
+  receipts_[id] = std::move(receipt);
+}
 
 Crowd::Crowd(Options options, Shop& shop, std::vector<std::string> skus)
     : options_(options), shop_(shop), skus_(std::move(skus)), others_(remembered(shop)) {}
@@ -249,6 +268,14 @@ void Crowd::run(const std::function<void()>& meanwhile) {
   }
   closing_ = true;
   for (std::thread& thread : threads) thread.join();
+  // What was given up has met its deadline at the till as well, or holds the locks that it needs.
+  for (const Till& till : shop_.tills) {
+    EXPECT_TRUE(support::eventually([&] {
+      return till.stockd->get("/metrics").body.find("\nstock_write_queue_length 0\n") !=
+             std::string::npos;
+    }));
+  }
+  for (const auto& ask_again : doubts_) ask_again();
 }
 
 void Crowd::check() const {

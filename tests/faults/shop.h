@@ -85,6 +85,10 @@ class Crowd {
   };
   class Shopper;
 
+  template <typename Response>
+  void note(const std::string& method, const std::string& id, const std::string& reservation,
+            const support::Called<Response>& called, bool maybe);
+
   const Options options_;
   Shop& shop_;
   const std::vector<std::string> skus_;
@@ -95,6 +99,8 @@ class Crowd {
   std::mutex mutex_;                           // guards the rest
   std::map<std::string, Receipt> receipts_;    // by request id
   std::map<std::string, std::uint64_t> ends_;  // "Commit OK", "Create INSUFFICIENT_STOCK"...
+  // Asks about those that were refused after an attempt whose outcome nobody knows.
+  std::vector<std::function<void()>> doubts_;
 };
 
 }  // namespace stock::faults

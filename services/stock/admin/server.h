@@ -65,7 +65,7 @@ struct Options {
   int max_console_questions = 4;
   // Connections at a time, each on a thread that lasts as long as it. Past this many, the oldest
   // makes room for the newest.
-  int max_connections = 32;
+  int max_connections = 64;
   // From a connection to the last byte of its answer.
   std::chrono::milliseconds deadline = std::chrono::seconds(5);
 };

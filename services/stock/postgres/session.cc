@@ -76,13 +76,17 @@ absl::Status Session::connect() {
   if (plug_->stopped()) return absl::UnavailableError("this program is stopping");
   if (connected() && !plug_->is_dead()) return absl::OkStatus();
   close();
-  if (clock_.now() < retry_at_) return last_error_;
+  const bool found_back = unreachable_at_ && options_.contact->after(*unreachable_at_);
+  if (clock_.now() < retry_at_ && !found_back) return last_error_;
   absl::Status status = open();
   if (!status.ok()) {
     close();
     postpone(status);
+    unreachable_at_ = clock_.now();
     return status;
   }
+  options_.contact->made(clock_.now());
+  unreachable_at_.reset();
   ++connections_;
   connected_.store(true, std::memory_order_relaxed);
   return status;

@@ -3,14 +3,17 @@
 // A session belongs to one thread at a time; only stop() and connected() may be called by others.
 // It never waits for a server that has gone silent: a statement that takes longer than `hang_limit`
 // is ended by cutting its connection. It never hammers a server that is down: between attempts to
-// connect it fails at once, with the last attempt's error. What it is given must outlive it.
+// connect it fails at once, with the last attempt's error, unless another session has found the
+// server back since. What it is given must outlive it.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +28,18 @@ namespace stock::postgres {
 
 class Connection;
 class Plug;
+
+// When any of those who share it last connected. Any thread may call.
+class Contact {
+ public:
+  void made(domain::LocalTime now) { last_ = now.time_since_epoch().count(); }
+  [[nodiscard]] bool after(domain::LocalTime when) const {
+    return last_ > when.time_since_epoch().count();
+  }
+
+ private:
+  std::atomic<domain::LocalTime::rep> last_ = std::numeric_limits<domain::LocalTime::rep>::min();
+};
 
 struct SessionOptions {
   // As libpq takes it, a URL or keywords. What it sets itself wins over what is set here.
@@ -41,6 +56,8 @@ struct SessionOptions {
   // Asked of every new connection before it is used. FAILED_PRECONDITION: this is not the database
   // that the program may use, and no session gets past these words. May be empty.
   std::function<absl::Status(Connection&)> accept = {};
+  // Shared by all sessions that are made of these options or of a copy, as those of a pool.
+  std::shared_ptr<Contact> contact = std::make_shared<Contact>();
 };
 
 class Session {
@@ -87,6 +104,7 @@ class Session {
   // No attempt to connect before this instant, because the last one ended so.
   domain::LocalTime retry_at_{};
   absl::Status last_error_;
+  std::optional<domain::LocalTime> unreachable_at_;  // that end; nothing: it was another one
   std::chrono::milliseconds backoff_{0};
 };
 
