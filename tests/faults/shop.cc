@@ -22,6 +22,8 @@ using support::StockdProcess;
 
 namespace {
 
+constexpr int kAskers = 32;
+
 std::string behind(const support::TcpGate& gate) {
   return fmt::format("postgresql://stock_writer@127.0.0.1:{}/stock", gate.port());
 }
@@ -204,13 +206,12 @@ class Crowd::Shopper {
       crowd_.note(method, id, reservation, called, maybe);
       if (maybe && !called.ok()) {
         const std::lock_guard lock(crowd_.mutex_);
-        crowd_.doubts_.push_back([&crowd = crowd_, method, id, reservation, request, call] {
-          StockClient asker(crowd.shop_.tills.front().stockd->address());
-          asker.set_deadline(30s);
-          const Called<Response> at_last = (asker.*call)(request);
-          EXPECT_TRUE(answered(at_last)) << method << " " << id << ": " << at_last.message;
-          crowd.note(method, id, reservation, at_last, true);
-        });
+        crowd_.doubts_.push_back(
+            [&crowd = crowd_, method, id, reservation, request, call](StockClient& till) {
+              const Called<Response> at_last = (till.*call)(request);
+              EXPECT_TRUE(answered(at_last)) << method << " " << id << ": " << at_last.message;
+              crowd.note(method, id, reservation, at_last, true);
+            });
       }
       return called.ok();
     }
@@ -275,7 +276,15 @@ void Crowd::run(const std::function<void()>& meanwhile) {
              std::string::npos;
     }));
   }
-  for (const auto& ask_again : doubts_) ask_again();
+  threads.clear();
+  std::atomic<std::size_t> next = 0;
+  for (int i = 0; i < kAskers; ++i) {
+    threads.emplace_back([this, &next] {
+      StockClient till(shop_.tills.front().stockd->address());
+      for (std::size_t doubt = next++; doubt < doubts_.size(); doubt = next++) doubts_[doubt](till);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 void Crowd::check() const {

@@ -100,7 +100,7 @@ class Crowd {
   std::map<std::string, Receipt> receipts_;    // by request id
   std::map<std::string, std::uint64_t> ends_;  // "Commit OK", "Create INSUFFICIENT_STOCK"...
   // Asks about those that were refused after an attempt whose outcome nobody knows.
-  std::vector<std::function<void()>> doubts_;
+  std::vector<std::function<void(support::StockClient&)>> doubts_;
 };
 
 }  // namespace stock::faults
