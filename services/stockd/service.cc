@@ -43,15 +43,16 @@ absl::Status Service::start() {
   }
   parts.settings.start();
   parts.heart.emplace(heart_options(config_, parts.identity), parts.knowledge, parts.timers);
-  parts.sweeper.emplace(ledger::Sweeper::Options{
-                            .patience = config_.write_timeout,
-                            .leads = [&parts] { return parts.heart->state().leads; },
-                            .failed =
-                                [](const std::string& error) {
-                                  telemetry::log_warn("holds that have ended cannot be looked for",
-                                                      {{"error", error}});
-                                }},
-                        parts.holds, parts.writes, parts.clock);
+  parts.sweeper.emplace(
+      ledger::Sweeper::Options{.patience = config_.write_timeout,
+                               .leads = [&parts] { return parts.heart->state().leads; },
+                               .failed =
+                                   [](const std::string& error) {
+                                     telemetry::log_warn(
+                                         "holds cannot be looked for, or not be counted",
+                                         {{"error", error}});
+                                   }},
+      parts.holds, parts.writes, parts.clock);
   if (config_.feed) {
     std::vector<feed::Listener*> listeners;
     if (parts.memory) listeners.push_back(&*parts.memory);

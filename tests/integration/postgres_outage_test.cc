@@ -1,5 +1,6 @@
 #include "integration/postgres_world.h"
 #include "stock/postgres/connection.h"
+#include "support/manual_clock.h"
 #include "support/tcp_gate.h"
 
 namespace stock::postgres {
@@ -99,6 +100,28 @@ TEST_F(PostgresOutage, a_network_that_swallows_everything_frees_its_threads) {
   EXPECT_THAT(answered.detail, HasSubstr("no answer within"));
   gate.open();
   EXPECT_TRUE(eventually([&] { return answers(db); }));
+}
+
+// The clock that they see stands still, so that the pause between attempts never ends.
+TEST_F(PostgresOutage, a_session_tries_again_when_another_of_its_pool_has_found_the_server_back) {
+  support::ManualClock clock(world_.local.now());
+  const SessionOptions shared = options();
+  const auto nothing = [](Connection&) { return absl::OkStatus(); };
+  Session one(shared, clock, world_.timers);
+  Session other(shared, clock, world_.timers);
+  Session stranger(options(), clock, world_.timers);
+  primary().kill9();
+  for (Session* session : {&one, &other, &stranger}) EXPECT_FALSE(session->run(nothing).ok());
+  primary().start();
+  for (Session* session : {&one, &other, &stranger}) {
+    EXPECT_FALSE(session->run(nothing).ok()) << "it leaves the server alone for a while";
+  }
+  clock.advance(1ms);
+  Session fresh(shared, clock, world_.timers);
+  EXPECT_TRUE(fresh.run(nothing).ok());
+  EXPECT_TRUE(one.run(nothing).ok());
+  EXPECT_TRUE(other.run(nothing).ok());
+  EXPECT_FALSE(stranger.run(nothing).ok());
 }
 
 TEST_F(PostgresOutage, a_clean_restart_keeps_the_incarnation) {

@@ -60,13 +60,13 @@ TEST_F(ServiceOutageTest,
   primary().start();
   EXPECT_TRUE(eventually([&] { return client.serving(); }));
   EXPECT_TRUE(eventually([&] { return client.adjust("kept", "main", 1).ok(); }));
-  // A session that could not connect leaves the server alone for up to two seconds...
+  // A session that could not connect leaves the server alone for up to two seconds.
   EXPECT_TRUE(eventually(
       [&] {
         return client.get("kept", "main", fully_consistent()).response.level().counts().on_hand();
       },
       Ge(9)));
-  // ...unless another one has found it back.
+  // Each of its connections, now that one has found it back.
   for (int i = 0; i < 16; ++i) {
     const auto read = client.get("kept", "main", fully_consistent());
     EXPECT_TRUE(read.ok()) << read.message;

@@ -170,6 +170,7 @@ TEST_F(AdminServer, the_console_is_a_page_that_nothing_can_be_slipped_into) {
   EXPECT_HAS(page, "; script-src 'sha256-");
   EXPECT_HAS(page, "; style-src 'sha256-");
   EXPECT_EQ(page.find(" src="), std::string::npos);
+  EXPECT_EQ(page.find("stylesheet"), std::string::npos);
   EXPECT_EQ(page.find("\nimport "), std::string::npos);
   EXPECT_HAS(get(port, "/console"), "Location: console/\r\n");
   EXPECT_HAS(get(port, "/console/server.cc"), "HTTP/1.1 404 ");

@@ -71,12 +71,17 @@ class Ended final : public Holds {
   absl::StatusOr<std::int64_t> count(std::int64_t limit) override {
     const std::lock_guard lock(mutex_);
     ++counts_;
+    if (!uncountable_.ok()) return uncountable_;
     std::int64_t held = 0;
     for (const EndedHold& hold : all_) {
       const auto known = store_.reservation(hold.id);
       held += known && known->state == ReservationState::kHeld ? 1 : 0;
     }
     return std::min(held, limit);
+  }
+  void fail_counts(absl::Status status) {
+    const std::lock_guard lock(mutex_);
+    uncountable_ = std::move(status);
   }
   int counts() {
     const std::lock_guard lock(mutex_);
@@ -88,6 +93,7 @@ class Ended final : public Holds {
   std::mutex mutex_;  // guards the rest
   std::vector<EndedHold> all_;
   int counts_ = 0;
+  absl::Status uncountable_;
   absl::Status failure_;
 };
 
@@ -214,6 +220,17 @@ TEST_F(SweeperTest, who_leads_counts_now_and_then_what_is_held) {
   EXPECT_TRUE(eventually([&] { return sweeper.held(); }, Eq(1)));
   leads = false;
   EXPECT_TRUE(eventually([&] { return sweeper.held(); }, Eq(0)));
+}
+
+TEST_F(SweeperTest, what_cannot_be_counted_is_told) {
+  ended_.fail_counts(absl::UnavailableError("too slow"));
+  std::atomic<int> failures = 0;
+  options_.failed = [&](const std::string& error) {
+    EXPECT_EQ(error, "too slow");
+    ++failures;
+  };
+  const Sweeper sweeper(options_, ended_, lanes_, clock_);
+  EXPECT_TRUE(eventually([&] { return failures.load(); }, Eq(1)));
 }
 
 }  // namespace

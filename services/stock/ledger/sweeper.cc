@@ -41,10 +41,13 @@ void Sweeper::run() {
   }
 }
 
-// What cannot be counted is told by the sweep that cannot be made either.
 void Sweeper::count() {
   const absl::StatusOr<std::int64_t> held = holds_.count(options_.count_limit);
-  if (held.ok()) held_ = *held;
+  if (held.ok()) {
+    held_ = *held;
+  } else {
+    options_.failed(std::string(held.status().message()));
+  }
   counted_at_ = clock_.now();
 }
 
