@@ -170,40 +170,50 @@ void DriftMetrics::tally(std::size_t layer, stock::drift::LayerTally& out) const
   out.divergent_keys = static_cast<std::int64_t>(layers_[layer].keys->value());
 }
 
-SelfTestMetrics::SelfTestMetrics(Metrics& metrics, const stock::clock::LocalClock& clock)
-    : found_(metrics.counter("stock_selftest_lies_total",
-                             "Lies that the auditor's self-test planted, by outcome.",
-                             {{"outcome", "found"}})),
-      missed_(metrics.counter("stock_selftest_lies_total",
-                              "Lies that the auditor's self-test planted, by outcome.",
-                              {{"outcome", "missed"}})),
-      accusations_(metrics.counter("stock_selftest_false_accusations_total",
-                                   "Honest statements of the auditor's self-test that were called "
-                                   "divergences.")),
-      detection_(metrics.histogram("stock_selftest_detection_seconds",
+SelfTestMetrics::SelfTestMetrics(Metrics& metrics, std::vector<std::string> layers,
+                                 const stock::clock::LocalClock& clock)
+    : detection_(metrics.histogram("stock_selftest_detection_seconds",
                                    "Time from the planting of a lie by the auditor's self-test to "
                                    "its finding.",
                                    kSecondsBounds)),
-      log_failures_(clock, std::chrono::seconds(10)) {}
-
-void SelfTestMetrics::lie_found(std::chrono::nanoseconds after) {
-  found_.add();
-  detection_.observe(after);
-}
-
-void SelfTestMetrics::lie_missed() {
-  missed_.add();
-  if (const auto suppressed = log_failures_.admit()) {
-    stock::telemetry::log_error("the auditor has missed a planted lie",
-                                {{"suppressed", *suppressed}});
+      log_failures_(clock, std::chrono::seconds(10)) {
+  layers.emplace_back("made_up");
+  for (const std::string& layer : layers) {
+    const auto lies = [&](const char* outcome) {
+      return &metrics.counter("stock_selftest_lies_total",
+                              "Lies that the auditor's self-test planted, by layer and outcome.",
+                              {{"layer", layer}, {"outcome", outcome}});
+    };
+    counters_.emplace(layer,
+                      Counters{.found = lies("found"),
+                               .missed = lies("missed"),
+                               .accusations = &metrics.counter(
+                                   "stock_selftest_false_accusations_total",
+                                   "Honest statements of the auditor's self-test that were called "
+                                   "divergences, by layer.",
+                                   {{"layer", layer}})});
   }
 }
 
-void SelfTestMetrics::falsely_accused() {
-  accusations_.add();
+void SelfTestMetrics::lie_found(std::string_view layer, std::chrono::nanoseconds after) {
+  counters_.find(layer)->second.found->add();
+  detection_.observe(after);
+}
+
+void SelfTestMetrics::lie_missed(std::string_view layer, std::string_view lie) {
+  counters_.find(layer)->second.missed->add();
   if (const auto suppressed = log_failures_.admit()) {
-    stock::telemetry::log_error("the auditor has accused an honest layer of its self-test",
-                                {{"suppressed", *suppressed}});
+    stock::telemetry::log_error(
+        "the auditor has missed a planted lie",
+        {{"layer", std::string(layer)}, {"lie", std::string(lie)}, {"suppressed", *suppressed}});
+  }
+}
+
+void SelfTestMetrics::falsely_accused(std::string_view layer) {
+  counters_.find(layer)->second.accusations->add();
+  if (const auto suppressed = log_failures_.admit()) {
+    stock::telemetry::log_error("the auditor has accused an honest statement of its self-test",
+                                {{"layer", std::string(layer)}, {"suppressed", *suppressed}});
   }
 }
 

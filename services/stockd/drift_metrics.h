@@ -74,15 +74,20 @@ class DriftMetrics final : public stock::drift::Observer {
 
 class SelfTestMetrics final : public stock::drift::SelfTestObserver {
  public:
-  SelfTestMetrics(stock::telemetry::Metrics& metrics, const stock::clock::LocalClock& clock);
-  void lie_found(std::chrono::nanoseconds after) override;
-  void lie_missed() override;
-  void falsely_accused() override;
+  // `layers`: the real ones in which it plants lies.
+  SelfTestMetrics(stock::telemetry::Metrics& metrics, std::vector<std::string> layers,
+                  const stock::clock::LocalClock& clock);
+  void lie_found(std::string_view layer, std::chrono::nanoseconds after) override;
+  void lie_missed(std::string_view layer, std::string_view lie) override;
+  void falsely_accused(std::string_view layer) override;
 
  private:
-  stock::telemetry::Counter& found_;
-  stock::telemetry::Counter& missed_;
-  stock::telemetry::Counter& accusations_;
+  struct Counters {
+    stock::telemetry::Counter* found;
+    stock::telemetry::Counter* missed;
+    stock::telemetry::Counter* accusations;
+  };
+  std::map<std::string, Counters, std::less<>> counters_;  // by layer
   stock::telemetry::Histogram& detection_;
   stock::telemetry::LogEvery log_failures_;
 };

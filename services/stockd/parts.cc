@@ -31,7 +31,7 @@ Parts::Parts(const config::Config& config)
       read_metrics(metrics, config.layers, read_sample),
       write_metrics(metrics),
       drift_metrics(metrics, config.layers, config.audit_interval + kAuditIsLate, clock),
-      self_test_metrics(metrics, clock),
+      self_test_metrics(metrics, copying(config), clock),
       incident_metrics(metrics, config.layers, config.witnesses, incident_board, database_clock,
                        clock),
       testimony_metrics(metrics, config.witnesses),
@@ -259,6 +259,20 @@ std::vector<drift::Witness> Parts::to_audit() const {
     witnesses.push_back({.layer = layer, .shared = layer->name() != "memory"});
   }
   return witnesses;
+}
+
+// Of the layers that keep copies: what is planted there the auditor's own questions meet.
+std::vector<drift::BackDoor> Parts::back_doors(const config::Config& config) {
+  std::vector<drift::BackDoor> doors;
+  for (const drift::Repairer::Place& place : repair_places(config)) {
+    const auto asked = std::ranges::find(asked_beside, place.layer, &layers::Layer::name);
+    doors.push_back({.layer = *asked,
+                     .fill = place.fill,
+                     .copies = place.copies,
+                     .power = place.setting,
+                     .redates = place.layer == "memory" && config.feed});
+  }
+  return doors;
 }
 
 drift::IncidentKeeper::Options Parts::incident_options(const config::Config& config) {

@@ -311,6 +311,7 @@ struct Parts {
   std::vector<layers::Shelf> shelves(const config::Config& config);
   std::vector<layers::Layer*> witnesses(const config::Config& config);
   [[nodiscard]] std::vector<drift::Witness> to_audit() const;
+  std::vector<drift::BackDoor> back_doors(const config::Config& config);
   drift::IncidentKeeper::Options incident_options(const config::Config& config);
   drift::TestimonyDesk::Options testimony_options(const config::Config& config);
   drift::TestimonyKeeper::Options keeping_options(const config::Config& config);

@@ -86,7 +86,8 @@ absl::Status Service::start() {
       parts.self_test.emplace(
           drift::SelfTest::Options{.patience = config_.audit_interval + kAuditIsLate,
                                    .auditor = options},
-          parts.clock, parts.self_test_metrics);
+          parts.back_doors(config_), parts.identity, parts.database_clock, parts.clock,
+          parts.self_test_metrics);
     }
   }
   if (parts.flags) parts.flags->reader.start();

@@ -293,14 +293,49 @@ TEST_F(ServiceLiesTest, an_auditor_that_is_switched_off_says_so) {
 }
 
 TEST_F(ServiceLiesTest, the_auditor_finds_what_its_self_test_plants) {
-  StockdProcess stockd(primary_only());
-  EXPECT_TRUE(eventually(
-      [&] { return metric(stockd, "stock_selftest_lies_total{outcome=\"found\"}"); }, Ge(8)));
-  EXPECT_EQ(metric(stockd, "stock_selftest_lies_total{outcome=\"missed\"}"), 0);
-  EXPECT_EQ(metric(stockd, "stock_selftest_false_accusations_total"), 0);
+  StockdProcess stockd(all_layers());
+  const std::vector<std::string> layers = {"made_up", "memory", "redis"};
+  const auto lies = [](const std::string& layer, const std::string& outcome) {
+    return "stock_selftest_lies_total{layer=\"" + layer + "\",outcome=\"" + outcome + "\"}";
+  };
+  for (const std::string& layer : layers) {
+    EXPECT_TRUE(eventually([&] { return metric(stockd, lies(layer, "found")); }, Ge(8))) << layer;
+  }
+  // A copy without a version is none in Redis.
   const std::string page = stockd.get("/metrics").body;
-  EXPECT_EQ(metric_on(page, "stock_selftest_detection_seconds_count"),
-            metric_on(page, "stock_selftest_lies_total{outcome=\"found\"}"));
+  double found = 0;
+  for (const std::string& layer : layers) {
+    found += metric_on(page, lies(layer, "found"));
+    EXPECT_EQ(metric_on(page, lies(layer, "missed")), 0) << layer;
+    EXPECT_EQ(metric_on(page, "stock_selftest_false_accusations_total{layer=\"" + layer + "\"}"), 0)
+        << layer;
+  }
+  EXPECT_EQ(metric_on(page, "stock_selftest_detection_seconds_count"), found);
+  // No incident is made of it, and nothing of it stays.
+  EXPECT_EQ(primary().connect().number("SELECT count(*) FROM stock.incident WHERE sku < ' '"), 0);
+  EXPECT_TRUE(eventually([] { return redis().command({"KEYS", "stock:*\x01*"}); }, Eq("")));
+}
+
+TEST_F(ServiceLiesTest, the_self_test_plants_nothing_in_what_is_switched_off) {
+  StockdProcess stockd(all_layers());
+  StockClient client(stockd.address());
+  v1::UpdateLayerRequest off;
+  off.set_layer(v1::LAYER_REDIS);
+  off.set_enabled(false);
+  off.set_actor("ana");
+  off.set_reason("to see");
+  ASSERT_TRUE(client.update_layer(off).ok());
+  const std::string here = "stock_selftest_lies_total{layer=\"redis\",outcome=\"found\"}";
+  const std::string there = "stock_selftest_lies_total{layer=\"memory\",outcome=\"found\"}";
+  // A trial of before may be under way.
+  const auto await_trials = [&](int more) {
+    const double before = metric(stockd, there);
+    EXPECT_TRUE(eventually([&] { return metric(stockd, there); }, Ge(before + 8 * more)));
+  };
+  await_trials(1);
+  const double found = metric(stockd, here);
+  await_trials(2);
+  EXPECT_EQ(metric(stockd, here), found);
 }
 
 }  // namespace

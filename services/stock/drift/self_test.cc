@@ -2,94 +2,78 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <set>
+#include <random>
 #include <string>
 #include <utility>
-#include <vector>
+
+#include "stock/drift/inquiry.h"
+#include "stock/drift/made_up.h"
 
 namespace stock::drift {
 namespace {
 
 using domain::DatabaseTime;
+using domain::Incarnation;
 using domain::Key;
 using domain::Reading;
-using domain::Version;
-using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-// Every key has had three versions, of 10, 20 and 30 units, each ten seconds after the one before,
-// the last ten seconds ago; heartbeat n is the first that showed version n, and one came since.
-constexpr Version kNewest = 3;
-constexpr std::int64_t kUnits = 10;
-constexpr domain::HeartbeatNumber kHeartbeat = 4;
-constexpr auto kSeenAfter = milliseconds(100);
+constexpr std::string_view kMadeUp = "made_up";
+// The witnesses; doors come after them.
+constexpr std::size_t kLiar = 0;
+constexpr std::size_t kDoors = 2;
 
-DatabaseTime committed(Version version, DatabaseTime now) {
-  return now - seconds(10 * (kNewest + 1 - version));
+// Less than what is between the dates of the made-up history.
+constexpr seconds kWorstClock(5);
+constexpr seconds kClockWasSet(1);
+// A look that a layer did not answer is not the last one.
+constexpr seconds kLookAgain(1);
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
 }
 
-VersionFact fact(Version version, DatabaseTime now) {
-  const DatabaseTime at = committed(version, now);
-  return {.exists = true,
-          .counts = {.on_hand = version * kUnits},
-          .committed_at = at,
-          .seen_by = at + kSeenAfter,
-          .shown_by = version,
-          .written_at = at};
-}
-
-// As an honest layer says it that has read it when it was new, or that is still told it is true.
-Reading statement(Version version, std::int64_t on_hand, DatabaseTime as_of,
-                  DatabaseTime true_through, domain::HeartbeatNumber heartbeat) {
-  return {.exists = true,
-          .version = version,
-          .counts = {.on_hand = on_hand},
-          .as_of = as_of,
-          .true_through = true_through,
-          .heartbeat = heartbeat};
-}
-
-// What is said of a key, and what has to be found of it.
-struct Part {
-  const char* name;
-  Reading says;
-  Verdict verdict;
-  std::int64_t units = 0;
-  std::int64_t versions = 0;
-};
-
-std::array<Part, 9> parts(DatabaseTime now) {
-  const DatabaseTime just = now - seconds(1);  // after the newest version was seen
-  const DatabaseTime then = committed(2, now) + seconds(1);
-  const auto of = [now](Version version) { return committed(version, now); };
-  return {{
-      {"honest", statement(3, 30, of(3), just, 4), Verdict::kCurrent},
-      {"stale", statement(2, 20, of(2), then, 2), Verdict::kStale, -10, 1},
-      {"date", statement(2, 20, of(2), just, 2), Verdict::kMisdated, -10, 1},
-      {"heartbeat", statement(1, 10, of(1), of(1), 2), Verdict::kMisdated, -20, 2},
-      {"future", statement(3, 30, of(3), now + seconds(60), 4), Verdict::kMisdated, 0, 0},
-      {"commit", statement(3, 30, of(1), just, 4), Verdict::kMisdated, 0, 0},
-      {"counts", statement(3, 31, of(3), just, 4), Verdict::kWrongCount, 1, 0},
-      {"never", statement(0, 99, just, just, 4), Verdict::kNeverTrue, 69, 0},
-      {"ahead", statement(5, 30, just, just, 4), Verdict::kAhead, 0, -2},
-  }};
-}
-
-// Nobody can name such a key: a SKU holds nothing unprintable.
-Key key_of(std::uint64_t trial, const char* name) {
-  return {.sku = fmt::format("\x01{}", trial), .location = name};
+void pause(const std::stop_token& stop, nanoseconds time) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, time, [] { return false; });
 }
 
 }  // namespace
 
+struct SelfTest::Trial {
+  // What was said of a key, where.
+  struct Part {
+    std::size_t witness = kLiar;
+    made_up::Statement statement;
+  };
+  domain::LocalTime began;
+  DatabaseTime now;       // when it began, at the earliest
+  nanoseconds offset{0};  // of the database's clock
+  Incarnation incarnation = 0;
+  std::map<Key, Part> parts;
+  std::map<std::size_t, std::vector<Key>> offered;  // by door
+
+  [[nodiscard]] std::vector<Key> keys_in(std::size_t witness) const {
+    std::vector<Key> keys;
+    for (const auto& [key, part] : parts) {
+      if (part.witness == witness) keys.push_back(key);
+    }
+    return keys;
+  }
+};
+
 // A layer that says what it is told to.
 class SelfTest::Script final : public layers::Layer {
  public:
-  [[nodiscard]] std::string_view name() const override { return "selftest"; }
+  [[nodiscard]] std::string_view name() const override { return kMadeUp; }
 
   void say(std::map<Key, Reading> what) {
     const std::lock_guard lock(mutex_);
@@ -101,7 +85,7 @@ class SelfTest::Script final : public layers::Layer {
       const std::lock_guard lock(mutex_);
       for (std::size_t i = 0; i < keys.size(); ++i) {
         const auto said = says_.find(keys[i]);
-        if (said != says_.end()) answers[i] = {domain::Outcome::kHit, said->second};
+        if (said != says_.end()) answers[i] = {domain::Outcome::kHit, said->second, nullptr};
       }
     }
     done("");
@@ -115,19 +99,14 @@ class SelfTest::Script final : public layers::Layer {
 // The same history of every key there may be. There are none to go through in rounds.
 class SelfTest::MadeUpLedger final : public HistorySource {
  public:
-  void begin(DatabaseTime now) {
+  void begin(DatabaseTime now, Incarnation incarnation) {
     const std::lock_guard lock(mutex_);
-    now_ = now;
+    history_ = made_up::history(now, incarnation);
   }
   absl::StatusOr<std::vector<KeyHistory>> histories(
       std::span<const HistoryQuestion> questions) override {
     const std::lock_guard lock(mutex_);
-    KeyHistory history{.newest = kNewest, .current = fact(kNewest, now_)};
-    for (Version version = 1; version <= kNewest; ++version) {
-      history.versions[version] = fact(version, now_);
-    }
-    history.heartbeat = kHeartbeat;
-    return std::vector<KeyHistory>(questions.size(), history);
+    return std::vector<KeyHistory>(questions.size(), history_);
   }
   absl::StatusOr<std::vector<domain::Xid>> writers() override { return std::vector<domain::Xid>(); }
   absl::StatusOr<std::vector<Key>> keys_after(const Key& /*after*/, int /*limit*/) override {
@@ -136,7 +115,7 @@ class SelfTest::MadeUpLedger final : public HistorySource {
 
  private:
   std::mutex mutex_;
-  DatabaseTime now_;  // when the trial began; guarded by mutex_
+  KeyHistory history_;  // guarded by mutex_
 };
 
 // Of this auditor only its findings matter.
@@ -147,110 +126,230 @@ class SelfTest::Silent final : public Observer {
   void pass_failed(const absl::Status& /*why*/) override {}
 };
 
-// Holds what is found against what was planted. The liar is layer 0.
+// Holds what is found against what was planted.
 class SelfTest::Judge final : public Auditor::Listener {
  public:
-  Judge(const clock::LocalClock& clock, SelfTestObserver& observer)
-      : clock_(clock), observer_(observer) {}
+  Judge(const std::vector<BackDoor>& doors, const clock::LocalClock& clock)
+      : doors_(doors), clock_(clock) {}
 
-  void expect(std::map<Key, Part> planted, domain::LocalTime at) {
+  struct Found {
+    std::map<Key, nanoseconds> lies;   // how long after they were planted
+    std::vector<std::size_t> accused;  // witnesses, each time
+    std::set<Key> unanswered;          // the last time that the auditor asked for them
+  };
+
+  void expect(std::map<Key, Trial::Part> parts, domain::LocalTime at) {
     const std::lock_guard lock(mutex_);
-    open_.clear();
-    for (const auto& [key, part] : planted) {
-      if (part.verdict != Verdict::kCurrent) open_.insert(key);
-    }
-    planted_ = std::move(planted);
+    parts_ = std::move(parts);
+    open_ = 0;
+    for (const auto& [key, part] : parts_) open_ += is_lie_of(part) ? 1 : 0;
     planted_at_ = at;
+    found_ = {};
   }
-
-  // Counts what has not been found by then, unless it is to stop.
-  void await(const std::stop_token& stop, std::chrono::nanoseconds patience) {
+  // True: every lie was found.
+  bool await(const std::stop_token& stop, nanoseconds patience) {
     std::unique_lock lock(mutex_);
-    all_found_.wait_for(lock, stop, patience, [this] { return open_.empty(); });
-    if (stop.stop_requested()) return;
-    for (std::size_t i = 0; i < open_.size(); ++i) observer_.lie_missed();
-    open_.clear();
+    return all_found_.wait_for(lock, stop, patience, [this] { return open_ == 0; });
+  }
+  // Ends the trial.
+  Found take() {
+    const std::lock_guard lock(mutex_);
+    parts_.clear();
+    return std::exchange(found_, {});
   }
 
-  void found(std::size_t layer, const Key& key, const Finding& finding) override {
+  void found(std::size_t witness, const Key& key, const Finding& finding) override {
     const std::lock_guard lock(mutex_);
-    const auto planted = planted_.find(key);
-    if (planted == planted_.end()) return;  // of an earlier trial
-    const Part& part = planted->second;
+    const auto planted = parts_.find(key);
+    if (planted == parts_.end()) return;  // of an earlier trial
+    const Trial::Part& part = planted->second;
     const Judgement& judgement = finding.judgement;
-    if (layer != 0 || part.verdict == Verdict::kCurrent) {
-      if (diverges(judgement.verdict)) observer_.falsely_accused();
+    if (witness != part.witness || !is_lie_of(part)) {
+      if (diverges(judgement.verdict)) found_.accused.push_back(witness);
       return;
     }
-    const bool named = judgement.verdict == part.verdict && judgement.units == part.units &&
-                       judgement.versions == part.versions;
-    if (!named || open_.erase(key) == 0) return;
-    observer_.lie_found(clock_.now() - planted_at_);
-    if (open_.empty()) all_found_.notify_all();
+    if (judgement.verdict == Verdict::kUnreachable) {
+      found_.unanswered.insert(key);
+      return;
+    }
+    found_.unanswered.erase(key);
+    const bool redated = witness >= kDoors && doors_[witness - kDoors].redates;
+    if (!made_up::names(judgement, part.statement, redated)) return;
+    if (!found_.lies.try_emplace(key, clock_.now() - planted_at_).second) return;
+    if (--open_ == 0) all_found_.notify_all();
+  }
+
+  static bool is_lie_of(const Trial::Part& part) {
+    return part.statement.verdict != Verdict::kCurrent;
   }
 
  private:
+  const std::vector<BackDoor>& doors_;
   const clock::LocalClock& clock_;
-  SelfTestObserver& observer_;
   std::mutex mutex_;  // guards the rest
   std::condition_variable_any all_found_;
-  std::map<Key, Part> planted_;
-  std::set<Key> open_;  // lies that were not found yet
+  std::map<Key, Trial::Part> parts_;
+  std::size_t open_ = 0;  // lies that were not found yet
   domain::LocalTime planted_at_;
+  Found found_;
 };
 
-SelfTest::SelfTest(Options options, const clock::LocalClock& clock, SelfTestObserver& observer)
+SelfTest::SelfTest(Options options, std::vector<BackDoor> doors,
+                   const feed::LedgerIdentity& identity, const clock::DatabaseClock& database_clock,
+                   const clock::LocalClock& clock, SelfTestObserver& observer)
     : options_(std::move(options)),
+      doors_(std::move(doors)),
+      identity_(identity),
+      database_clock_(database_clock),
       clock_(clock),
-      database_clock_(clock),
+      observer_(observer),
+      nonce_(random_number()),
       ledger_(std::make_unique<MadeUpLedger>()),
       liar_(std::make_unique<Script>()),
       honest_(std::make_unique<Script>()),
       silent_(std::make_unique<Silent>()),
-      judge_(std::make_unique<Judge>(clock, observer)),
-      planted_(parts(DatabaseTime()).size()),
-      unread_(1, clock),
-      auditor_(std::make_unique<Auditor>(
-          options_.auditor, std::vector<Witness>{{.layer = liar_.get()}, {.layer = honest_.get()}},
-          Auditor::Sources{.moved = planted_, .read = unread_}, *ledger_, database_clock_, clock,
-          *silent_, std::vector<Auditor::Listener*>{judge_.get()})),
-      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+      judge_(std::make_unique<Judge>(doors_, clock)),
+      planted_(2 * (1 + doors_.size()) * made_up::kStatements),
+      unread_(1, clock) {
+  std::vector<Witness> witnesses{{.layer = liar_.get()}, {.layer = honest_.get()}};
+  for (const BackDoor& door : doors_) witnesses.push_back({.layer = door.layer});
+  auditor_ = std::make_unique<Auditor>(
+      options_.auditor, std::move(witnesses), Auditor::Sources{.moved = planted_, .read = unread_},
+      *ledger_, database_clock, clock, *silent_, std::vector<Auditor::Listener*>{judge_.get()});
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
 
 SelfTest::~SelfTest() = default;
 
 void SelfTest::run(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  for (std::uint64_t trial = 1; !stop.stop_requested(); ++trial) {
-    const domain::LocalTime at = clock_.now();
-    // The made-up ledger's clock is this machine's, a day ahead so that its past is after the
-    // epoch.
-    const DatabaseTime now(
-        std::chrono::hours(24) +
-        std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()));
-    database_clock_.measured(at, now, at);
-    ledger_->begin(now);
-    std::map<Key, Part> planted;
-    std::map<Key, Reading> said;
-    std::map<Key, Reading> truth;
-    for (const Part& part : parts(now)) {
-      const Key key = key_of(trial, part.name);
-      planted.emplace(key, part);
-      said.emplace(key, part.says);
-      truth.emplace(key, statement(kNewest, kNewest * kUnits, committed(kNewest, now),
-                                   now - seconds(1), kHeartbeat));
+  for (std::uint64_t number = 1; !stop.stop_requested(); ++number) {
+    std::optional<Trial> trial = draw_up(number);
+    if (!trial) {
+      pause(stop, std::min<nanoseconds>(options_.interval, kLookAgain));
+      continue;
     }
-    judge_->expect(planted, at);
-    liar_->say(std::move(said));
-    honest_->say(std::move(truth));
-    for (const auto& [key, part] : planted) planted_.put(key, at);
-    judge_->await(stop, options_.patience);
-    // So that nothing is left to be followed up until the next trial.
-    liar_->say({});
-    honest_->say({});
-    std::unique_lock lock(mutex);
-    never.wait_for(lock, stop, options_.interval, [] { return false; });
+    plant(*trial, stop);
+    await(*trial, stop);
+    if (!stop.stop_requested()) tell(*trial, stop);
+    take_back(*trial);
+    pause(stop, options_.interval);
   }
+}
+
+std::optional<SelfTest::Trial> SelfTest::draw_up(std::uint64_t number) const {
+  Trial trial{.began = clock_.now(), .incarnation = identity_.current()};
+  const auto clock = database_clock_.estimate(trial.began);
+  const auto now = database_clock_.earliest(trial.began);
+  if (!clock || clock->error > kWorstClock || !now) return std::nullopt;
+  trial.now = *now;
+  trial.offset = clock->offset;
+  const auto add = [&](std::size_t witness) {
+    const std::string sku = fmt::format("\x01{:016x}.{}.{}", nonce_, number, name_of(witness));
+    // Nobody can name such a key: a SKU holds nothing unprintable.
+    for (const made_up::Statement& statement : made_up::statements(*now, trial.incarnation)) {
+      trial.parts.insert({{.sku = sku, .location = statement.name}, {witness, statement}});
+    }
+  };
+  add(kLiar);
+  for (std::size_t d = 0; d < doors_.size(); ++d) {
+    if (trial.incarnation != 0 && doors_[d].power->on()) add(kDoors + d);
+  }
+  return trial;
+}
+
+void SelfTest::plant(Trial& trial, const std::stop_token& stop) {
+  ledger_->begin(trial.now, trial.incarnation);
+  std::map<Key, Reading> said;
+  std::map<Key, Reading> true_of;
+  for (const auto& [key, part] : trial.parts) {
+    if (part.witness != kLiar) continue;
+    said.emplace(key, part.statement.says);
+    true_of.emplace(key, made_up::truth(trial.now, trial.incarnation));
+  }
+  liar_->say(std::move(said));
+  honest_->say(std::move(true_of));
+  for (std::size_t d = 0; d < doors_.size(); ++d) {
+    std::vector<Key> keys = trial.keys_in(kDoors + d);
+    if (keys.empty()) continue;
+    std::vector<Reading> copies;
+    for (const Key& key : keys) copies.push_back(trial.parts.at(key).statement.says);
+    doors_[d].fill->offer(keys, copies);
+    trial.offered.emplace(d, keys);
+    const std::set<Key> there = held(*doors_[d].layer, std::move(keys), stop);
+    std::erase_if(trial.parts, [&](const auto& planted) {
+      return planted.second.witness == kDoors + d && !there.contains(planted.first);
+    });
+  }
+  const domain::LocalTime at = clock_.now();
+  judge_->expect(trial.parts, at);
+  for (const auto& [key, part] : trial.parts) planted_.put(key, at);
+}
+
+void SelfTest::await(const Trial& trial, const std::stop_token& stop) {
+  for (nanoseconds left = options_.patience; left.count() > 0; left -= kLookAgain) {
+    if (judge_->await(stop, std::min<nanoseconds>(left, kLookAgain))) return;
+    if (stop.stop_requested()) return;
+    for (const auto& [key, part] : trial.parts) {
+      if (part.witness >= kDoors) planted_.put(key, clock_.now());
+    }
+  }
+}
+
+void SelfTest::tell(const Trial& trial, const std::stop_token& stop) {
+  const Judge::Found found = judge_->take();
+  std::map<std::size_t, std::vector<Key>> missed;  // by witness
+  for (const auto& [key, part] : trial.parts) {
+    const bool settled = found.lies.contains(key) || found.unanswered.contains(key);
+    if (Judge::is_lie_of(part) && !settled) missed[part.witness].push_back(key);
+  }
+  for (auto& [witness, keys] : missed) {
+    if (witness < kDoors) continue;
+    const std::set<Key> there = held(*doors_[witness - kDoors].layer, keys, stop);
+    std::erase_if(keys, [&](const Key& key) { return !there.contains(key); });
+  }
+  if (stop.stop_requested() || !counts(trial)) return;
+  for (const std::size_t witness : found.accused) observer_.falsely_accused(name_of(witness));
+  for (const auto& [key, after] : found.lies) {
+    observer_.lie_found(name_of(trial.parts.at(key).witness), after);
+  }
+  for (const auto& [witness, keys] : missed) {
+    for (const Key& key : keys) {
+      observer_.lie_missed(name_of(witness), trial.parts.at(key).statement.name);
+    }
+  }
+}
+
+// Nothing is left to be followed up until the next trial.
+void SelfTest::take_back(const Trial& trial) {
+  liar_->say({});
+  honest_->say({});
+  // What cannot be removed goes when the layer's own time for it is over.
+  for (const auto& [door, keys] : trial.offered) {
+    doors_[door].copies->remove(keys, [](const absl::Status&) {});
+  }
+}
+
+std::set<Key> SelfTest::held(layers::Layer& layer, std::vector<Key> keys,
+                             const std::stop_token& stop) const {
+  const auto asked = Inquiry::send(std::move(keys), {&layer}, clock_, options_.auditor.patience);
+  const Inquiry::Statement statement = std::move(asked->wait(stop).front());
+  std::set<Key> held;
+  for (std::size_t i = 0; i < statement.answers.size(); ++i) {
+    if (statement.answers[i].found()) held.insert(asked->keys()[i]);
+  }
+  return held;
+}
+
+bool SelfTest::counts(const Trial& trial) const {
+  const domain::LocalTime now = clock_.now();
+  if (now - trial.began > 2 * options_.patience) return false;
+  const auto clock = database_clock_.estimate(now);
+  return clock && std::chrono::abs(clock->offset - trial.offset) < kClockWasSet &&
+         identity_.current() == trial.incarnation;
+}
+
+std::string_view SelfTest::name_of(std::size_t witness) const {
+  return witness < kDoors ? kMadeUp : doors_[witness - kDoors].layer->name();
 }
 
 }  // namespace stock::drift

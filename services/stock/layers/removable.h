@@ -15,7 +15,7 @@ class Removable {
 
   // Removes the copies of `keys`, where there are any; then calls `done`, once, from any thread,
   // perhaps before it returns. What is offered afterwards comes after. UNAVAILABLE: it is not known
-  // whether they were removed. Never blocks.
+  // whether they were removed. `keys` need not outlive the call. Never blocks.
   virtual void remove(std::span<const domain::Key> keys,
                       absl::AnyInvocable<void(absl::Status)> done) = 0;
 };
