@@ -11,6 +11,7 @@
 #include "support/eventually.h"
 #include "support/fsck.h"
 #include "support/history_record.h"
+#include "support/http.h"
 #include "support/ledger_reader.h"
 #include "support/stock_client.h"
 
@@ -195,6 +196,30 @@ void FaultWorld::await_incidents_as_recorded() {
     };
     EXPECT_TRUE(eventually(surplus, Eq(0)));
   }
+}
+
+void FaultWorld::expect_nobody_accused() {
+  for (const Member& member : members) {
+    std::string page;
+    const auto counted = [&](const std::string& metric, const std::string& label = "") {
+      return support::metric_total(page, metric, label);
+    };
+    EXPECT_TRUE(eventually([&] {
+      const double before = counted("stock_divergence_checks_total");
+      page = member.stockd->get("/metrics").body;
+      return before > 0 && counted("stock_divergence_checks_total") > before;
+    }));
+    for (const char* lie : {"misdated", "never_true", "wrong_count", "ahead"}) {
+      EXPECT_EQ(counted("stock_divergence_checks_total", fmt::format("verdict=\"{}\"", lie)), 0)
+          << lie;
+    }
+    EXPECT_EQ(counted("stock_selftest_false_accusations_total"), 0);
+    EXPECT_EQ(counted("stock_selftest_lies_total", "outcome=\"missed\""), 0);
+  }
+  EXPECT_THAT(serving_primary().connect().query(
+                  "SELECT layer, verdict, sku, claim_version, truth_version, witnesses"
+                  " FROM stock.incident WHERE verdict <> 'stale'"),
+              testing::IsEmpty());
 }
 
 void FaultWorld::each(const std::function<void(Member&)>& change) {

@@ -62,6 +62,10 @@ class FaultWorld {
   // Until each stockd knows as many incidents to be open, layer by layer, as are on record.
   void await_incidents_as_recorded();
 
+  // Until each stockd has examined more, layer by layer; and none has ever accused a layer of a
+  // lie, nor has its self-test failed.
+  void expect_nobody_accused();
+
   // For all stockds at once.
   void each(const std::function<void(Member&)>& change);
 

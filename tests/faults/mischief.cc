@@ -17,8 +17,10 @@ void nothing() {}
 
 }  // namespace
 
-Mischief::Mischief(FaultWorld& world, std::uint64_t seed) : world_(world), chance_(seed) {
+Mischief::Mischief(FaultWorld& world, std::uint64_t seed, bool honest)
+    : world_(world), chance_(seed) {
   add_for_servers();
+  if (!honest) add_copies();
   for (std::size_t i = 0; i < world.members.size(); ++i) add_for_member(i);
 }
 
@@ -33,8 +35,6 @@ void Mischief::add_for_servers() {
   faults_.push_back({"redis is full", "redis",
                      [&] { Hoarder(redis.port()).limit_memory("noeviction"); },
                      [&] { Hoarder(redis.port()).lift_limit(); }});
-  faults_.push_back({"old copies", "redis", [&] { old_copies(); }, [&] { old_copies(); }});
-  faults_.push_back({"copies under other names", "redis", [&] { misnamed_copies(); }, nothing});
 
   auto& primary = *world_.primary;
   faults_.push_back(
@@ -65,6 +65,11 @@ void Mischief::add_for_servers() {
       {"replication cut", "replication", [&] { replication.cut(); }, [&] { replication.open(); }});
   faults_.push_back({"replication slow", "replication", [&] { replication.delay(80ms); },
                      [&] { replication.open(); }});
+}
+
+void Mischief::add_copies() {
+  faults_.push_back({"old copies", "redis", [&] { old_copies(); }, [&] { old_copies(); }});
+  faults_.push_back({"copies under other names", "redis", [&] { misnamed_copies(); }, nothing});
 }
 
 void Mischief::add_for_member(std::size_t number) {

@@ -17,7 +17,8 @@ namespace stock::faults {
 
 class Mischief {
  public:
-  Mischief(FaultWorld& world, std::uint64_t seed);
+  // In an honest world nobody puts anything into Redis that is not the service's.
+  Mischief(FaultWorld& world, std::uint64_t seed, bool honest = false);
 
   // Begins a fault, or ends one that is under way.
   void step();
@@ -35,6 +36,7 @@ class Mischief {
     std::function<void()> end;
   };
   void add_for_servers();
+  void add_copies();
   void add_for_member(std::size_t number);
   void old_copies();
   void misnamed_copies();

@@ -22,5 +22,25 @@ TEST_F(MixedFaultsTest, whatever_happens) {
   });
 }
 
+class HonestFaultsTest : public FaultTest {
+ protected:
+  static void SetUpTestSuite() { begin({.stockds = 3}); }
+};
+
+TEST_F(HonestFaultsTest, nobody_is_accused) {
+  world().run([](Swarm&) {
+    Mischief mischief(world(), world().seed, true);
+    for (int part = 0; part < 3; ++part) {
+      for (int i = 0; i < 8; ++i) {
+        mischief.step();
+        world().await_calls(60);
+      }
+      mischief.heal();
+      world().expect_nobody_accused();
+    }
+    EXPECT_GT(mischief.begun().size(), 5u);
+  });
+}
+
 }  // namespace
 }  // namespace stock::faults

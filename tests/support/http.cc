@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <sstream>
 
 #include "support/loopback.h"
 
@@ -34,6 +35,19 @@ HttpResponse http_get(std::uint16_t port, const std::string& path) {
     return {};
   }
   return {.status = std::atoi(answer.c_str() + status + 1), .body = answer.substr(body + 4)};
+}
+
+double metric_total(const std::string& page, const std::string& metric, const std::string& label) {
+  double total = 0;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    const auto value = line.rfind(' ');
+    if (value == std::string::npos || !line.starts_with(metric)) continue;
+    const std::string series = line.substr(0, value);
+    if (series.size() > metric.size() && series[metric.size()] != '{') continue;
+    if (series.find(label) != std::string::npos) total += std::stod(line.substr(value + 1));
+  }
+  return total;
 }
 
 }  // namespace stock::support
