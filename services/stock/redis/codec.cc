@@ -19,9 +19,22 @@ constexpr std::size_t kNumberBytes = 8;
 
 static_assert(std::endian::native == std::endian::little);
 
-std::uint64_t load(const char* bytes, std::size_t count) {
+std::uint64_t load(const char* bytes) {
   std::uint64_t number = 0;
-  std::memcpy(&number, bytes, count);
+  std::memcpy(&number, bytes, kNumberBytes);
+  return number;
+}
+
+// The last `count` bytes of `text`, fewer than a number has.
+std::uint64_t load_last(std::string_view text, std::size_t count) {
+  const char* const end = text.data() + text.size();
+  if (text.size() >= kNumberBytes) {
+    return load(end - kNumberBytes) >> (8 * (kNumberBytes - count));
+  }
+  std::uint64_t number = 0;
+  for (std::size_t i = 1; i <= count; ++i) {
+    number = number << 8 | static_cast<std::uint8_t>(*(end - i));
+  }
   return number;
 }
 
@@ -29,16 +42,13 @@ std::uint64_t murmur_hash_64a(std::string_view text, std::uint64_t seed) {
   constexpr std::uint64_t kMultiplier = 0xc6a4a7935bd1e995;
   constexpr int kShift = 47;
   std::uint64_t hash = seed ^ (text.size() * kMultiplier);
-  const char* at = text.data();
-  const char* const tail = at + text.size() / kNumberBytes * kNumberBytes;
-  for (; at != tail; at += kNumberBytes) {
-    std::uint64_t word = load(at, kNumberBytes) * kMultiplier;
+  const std::size_t rest = text.size() % kNumberBytes;
+  for (std::size_t at = 0; at + rest < text.size(); at += kNumberBytes) {
+    std::uint64_t word = load(text.data() + at) * kMultiplier;
     word = (word ^ (word >> kShift)) * kMultiplier;
     hash = (hash ^ word) * kMultiplier;
   }
-  if (const std::size_t rest = text.size() % kNumberBytes; rest > 0) {
-    hash = (hash ^ load(tail, rest)) * kMultiplier;
-  }
+  if (rest > 0) hash = (hash ^ load_last(text, rest)) * kMultiplier;
   hash = (hash ^ (hash >> kShift)) * kMultiplier;
   return hash ^ (hash >> kShift);
 }
@@ -72,7 +82,7 @@ class Reader {
     return text;
   }
   std::uint8_t byte() { return static_cast<std::uint8_t>(text(1)[0]); }
-  std::uint64_t unsigned_number() { return load(text(kNumberBytes).data(), kNumberBytes); }
+  std::uint64_t unsigned_number() { return load(text(kNumberBytes).data()); }
   std::int64_t number() { return static_cast<std::int64_t>(unsigned_number()); }
   domain::DatabaseTime time() { return domain::DatabaseTime(std::chrono::microseconds(number())); }
 
