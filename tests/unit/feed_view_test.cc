@@ -129,6 +129,23 @@ TEST_F(ViewTest, beginning_anew_forgets_everything) {
   EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kCurrent);
 }
 
+TEST_F(ViewTest, a_moment_sees_the_moves_that_come_after_it) {
+  const View::Moment moment = view_.now();
+  view_.record(kA, 4, 22);
+  Reading reading = copy(3, 500, 12);
+  EXPECT_EQ(view_.judge(moment, fingerprint(kA), reading), Standing::kSuperseded);
+}
+
+TEST_F(ViewTest, by_a_moment_from_before_the_table_was_emptied_nothing_is_current) {
+  const View::Moment moment = view_.now();
+  view_.begin();
+  view_.open(kIncarnation, 10);
+  publish(view_, 2000, 60);
+  Reading reading = copy(3, 500, 50);
+  EXPECT_EQ(view_.judge(moment, fingerprint(kA), reading), Standing::kOwnDate);
+  EXPECT_EQ(reading.true_through, at(500));
+}
+
 TEST_F(ViewTest, renewing_takes_stamp_and_heartbeat_of_one_watermark) {
   Reading reading = copy(3, 500, 12);
   EXPECT_TRUE(view_.renew(kA, reading));

@@ -2,7 +2,7 @@
 // the judgement of copies by them (rule.h).
 //
 // One thread, the tail's, writes; any thread reads, without waiting and without a lock (but for
-// shows(), where it has to look at a snapshot's running transactions). Memory is fixed: 48 bytes
+// shows(), where it has to look at a snapshot's running transactions). Memory is fixed: 40 bytes
 // per slot.
 #pragma once
 
