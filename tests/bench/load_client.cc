@@ -49,6 +49,10 @@ struct Options {
   int batch = 0;
 };
 
+std::string sku(const Options& options, std::uint32_t number) {
+  return fmt::format("{}{}", options.key_prefix, number);
+}
+
 template <typename Request>
 void bound_staleness(const Options& options, Request& request) {
   if (options.max_staleness_ms == 0) return;
@@ -57,32 +61,47 @@ void bound_staleness(const Options& options, Request& request) {
   bound.set_nanos(options.max_staleness_ms % 1000 * 1'000'000);
 }
 
-// What is called.
-struct GetLevel {
+// What is called. `next` gives the number of the key to ask for.
+class GetLevel {
+ public:
   using Request = stock::v1::GetStockLevelRequest;
   using Response = stock::v1::GetStockLevelResponse;
   using Stub = StockService::Stub;
+
+  explicit GetLevel(const Options& options) : options_(options) {
+    prepared_.mutable_key()->set_location(options.location);
+    bound_staleness(options, prepared_);
+  }
 
   static auto call(Stub& stub, grpc::ClientContext& context, const Request& request,
                    grpc::CompletionQueue& queue) {
     return stub.PrepareAsyncGetStockLevel(&context, request, &queue);
   }
 
-  static void prepare(const Options& options, Request& request) {
-    request.mutable_key()->set_location(options.location);
-    bound_staleness(options, request);
+  [[nodiscard]] Request prepared() const { return prepared_; }
+  template <typename Next>
+  void aim(Next next, Request& request) const {
+    request.mutable_key()->set_sku(sku(options_, next()));
   }
-  template <typename NextSku>
-  static void aim(NextSku next, Request& request) {
-    request.mutable_key()->set_sku(next());
-  }
+
+ private:
+  const Options& options_;
+  Request prepared_;
 };
 
-// Answers stay bytes: making messages of them costs as much as the server's part.
-struct BatchGetLevels {
-  using Request = stock::v1::BatchGetStockLevelsRequest;
+// Requests and answers stay bytes: to make them of messages, and messages of them, costs as much as
+// the server's part. What a request says of one key is serialised when that is asked for first.
+class BatchGetLevels {
+ public:
+  using Request = grpc::ByteBuffer;
   using Response = grpc::ByteBuffer;
-  using Stub = grpc::TemplatedGenericStub<Request, Response>;
+  using Stub = grpc::GenericStub;
+
+  explicit BatchGetLevels(const Options& options) : options_(options), parts_(options.key_count) {
+    stock::v1::BatchGetStockLevelsRequest bound;
+    bound_staleness(options, bound);
+    bound_ = bound.SerializeAsString();
+  }
 
   static auto call(Stub& stub, grpc::ClientContext& context, const Request& request,
                    grpc::CompletionQueue& queue) {
@@ -90,37 +109,62 @@ struct BatchGetLevels {
                                  &queue);
   }
 
-  static void prepare(const Options& options, Request& request) {
-    for (int i = 0; i < options.batch; ++i) request.add_keys()->set_location(options.location);
-    bound_staleness(options, request);
+  [[nodiscard]] static Request prepared() { return {}; }
+  template <typename Next>
+  void aim(Next next, Request& request) {
+    body_ = bound_;
+    for (int i = 0; i < options_.batch; ++i) body_ += part(next());
+    const grpc::Slice slice(body_);
+    request = grpc::ByteBuffer(&slice, 1);
   }
-  template <typename NextSku>
-  static void aim(NextSku next, Request& request) {
-    for (auto& key : *request.mutable_keys()) key.set_sku(next());
+
+ private:
+  const std::string& part(std::uint32_t number) {
+    std::string& part = parts_[number];
+    if (part.empty()) {
+      stock::v1::BatchGetStockLevelsRequest one;
+      auto& key = *one.add_keys();
+      key.set_sku(sku(options_, number));
+      key.set_location(options_.location);
+      part = one.SerializeAsString();
+    }
+    return part;
   }
+
+  const Options& options_;
+  std::string bound_;
+  std::vector<std::string> parts_;  // by number
+  std::string body_;
 };
 
 // One unit of one key each, for an hour, by an id that the server makes up.
-struct Reserve {
+class Reserve {
+ public:
   using Request = stock::v1::CreateReservationRequest;
   using Response = stock::v1::CreateReservationResponse;
   using Stub = StockService::Stub;
+
+  explicit Reserve(const Options& options) : options_(options) {
+    auto& line = *prepared_.add_lines();
+    line.mutable_key()->set_location(options.location);
+    line.set_quantity(1);
+    prepared_.mutable_ttl()->set_seconds(3600);
+  }
 
   static auto call(Stub& stub, grpc::ClientContext& context, const Request& request,
                    grpc::CompletionQueue& queue) {
     return stub.PrepareAsyncCreateReservation(&context, request, &queue);
   }
 
-  static void prepare(const Options& options, Request& request) {
-    auto& line = *request.add_lines();
-    line.mutable_key()->set_location(options.location);
-    line.set_quantity(1);
-    request.mutable_ttl()->set_seconds(3600);
+  [[nodiscard]] Request prepared() const { return prepared_; }
+  template <typename Next>
+  void aim(Next next, Request& request) const {
+    request.mutable_lines(0)->mutable_key()->set_sku(sku(options_, next()));
   }
-  template <typename NextSku>
-  static void aim(NextSku next, Request& request) {
-    request.mutable_lines(0)->mutable_key()->set_sku(next());
-  }
+
+ private:
+  const Options& options_;
+  Request prepared_;
 };
 
 bool save(const google::protobuf::Message& response, std::ostream& file) {
@@ -142,6 +186,7 @@ class Load {
  public:
   explicit Load(const Options& options)
       : options_(options),
+        rpc_(options),
         stubs_(options.connections),
         skus_(options.key_count),
         aimed_(options.skip) {
@@ -172,7 +217,7 @@ class Load {
     for (std::size_t i = 0; i < at_first; ++i) {
       Call& call = calls_.emplace_back();
       call.stub = stubs_[i % stubs_.size()].get();
-      Rpc::prepare(options_, call.request);
+      call.request = rpc_.prepared();
       start(call);
     }
     void* tag = nullptr;
@@ -209,9 +254,7 @@ class Load {
 
   void start(Call& call) {
     ++started_;
-    Rpc::aim(
-        [this] { return fmt::format("{}{}", options_.key_prefix, skus_[aimed_++ % skus_.size()]); },
-        call.request);
+    rpc_.aim([this] { return skus_[aimed_++ % skus_.size()]; }, call.request);
     call.reader.reset();  // it lives in the arena of the call that the context holds
     call.context.emplace();
     call.context->set_deadline(std::chrono::system_clock::now() + kCallTimeout);
@@ -240,6 +283,7 @@ class Load {
   }
 
   const Options& options_;
+  Rpc rpc_;
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<Stub>> stubs_;
   std::deque<Call> calls_;

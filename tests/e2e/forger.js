@@ -18,10 +18,22 @@ function redis(port, args, input) {
   });
 }
 
+function murmurHash64A(bytes, seed) {
+  const multiplier = 0xc6a4a7935bd1e995n;
+  const times = (number) => BigInt.asUintN(64, number * multiplier);
+  const mixed = (number) => number ^ (number >> 47n);
+  let hash = seed ^ times(BigInt(bytes.length));
+  for (let at = 0; at < bytes.length; at += 8) {
+    const word = Buffer.alloc(8);
+    const whole = bytes.copy(word, 0, at) === 8;
+    const number = word.readBigUInt64LE();
+    hash = times(hash ^ (whole ? times(mixed(times(number))) : number));
+  }
+  return mixed(times(mixed(hash)));
+}
+
 function checksum({ sku, location }, payload) {
-  const names = [Buffer.from(location), Buffer.from(sku)];
-  const bytes = Buffer.concat([Buffer.from([names[0].length]), ...names, payload]);
-  return bytes.reduce((hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n), 0xcbf29ce484222325n);
+  return [location, sku, payload].reduce((seed, part) => murmurHash64A(Buffer.from(part), seed), 0n);
 }
 
 // Adds `delta` to what is on hand in the copy of `key`, and says how much that is now; undefined where there is no copy.

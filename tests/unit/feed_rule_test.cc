@@ -262,7 +262,7 @@ class World {
     const auto it = store_.find(key);
     if (it == store_.end()) return;
     Reading copy = it->second;
-    const Standing standing = process.view.judge(keys_[key], copy);
+    const Standing standing = process.view.judge(process.view.now(), fingerprint(keys_[key]), copy);
     if (standing == Standing::kSuperseded) return;
     ++claims;
     current += standing == Standing::kCurrent ? 1 : 0;

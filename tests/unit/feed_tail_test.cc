@@ -157,7 +157,7 @@ class TailTest : public ::testing::Test {
   Standing standing(domain::Version version, domain::HeartbeatNumber n,
                     domain::Incarnation incarnation = 7) {
     Reading reading{.exists = true, .version = version, .incarnation = incarnation, .heartbeat = n};
-    return view_.judge(kA, reading);
+    return view_.judge(view_.now(), fingerprint(kA), reading);
   }
 
   FakeSource source_;

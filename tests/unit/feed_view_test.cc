@@ -53,14 +53,14 @@ class ViewTest : public ::testing::Test {
 
 TEST_F(ViewTest, what_has_not_moved_is_true_through_the_watermark) {
   Reading reading = copy(3, 500, 12);
-  EXPECT_EQ(view_.judge(kA, reading), Standing::kCurrent);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kCurrent);
   EXPECT_EQ(reading.true_through, at(1000));
   EXPECT_EQ(reading.confirmed_at, domain::LocalTime(microseconds(1000)));
 }
 
 TEST_F(ViewTest, a_copy_that_is_newer_than_the_watermark_keeps_its_date) {
   Reading reading = copy(3, 1500, 21);
-  EXPECT_EQ(view_.judge(kA, reading), Standing::kCurrent);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kCurrent);
   EXPECT_EQ(reading.true_through, at(1500));
   EXPECT_EQ(reading.confirmed_at, domain::LocalTime());
 }
@@ -68,22 +68,22 @@ TEST_F(ViewTest, a_copy_that_is_newer_than_the_watermark_keeps_its_date) {
 TEST_F(ViewTest, what_has_moved_is_superseded_and_its_newest_version_is_not) {
   view_.record(kA, 4, 22);
   Reading old = copy(3, 500, 12);
-  EXPECT_EQ(view_.judge(kA, old), Standing::kSuperseded);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), old), Standing::kSuperseded);
   EXPECT_EQ(old.true_through, at(500));
   Reading newest = copy(4, 500, 12);
-  EXPECT_EQ(view_.judge(kA, newest), Standing::kCurrent);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), newest), Standing::kCurrent);
 }
 
 TEST_F(ViewTest, a_move_that_comes_again_changes_nothing) {
   view_.record(kA, 5, 22);
   view_.record(kA, 4, 22);
   Reading reading = copy(4, 500, 25);
-  EXPECT_EQ(view_.judge(kA, reading), Standing::kSuperseded);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kSuperseded);
 }
 
 TEST_F(ViewTest, a_copy_from_before_the_table_begins_has_its_own_date) {
   Reading reading = copy(3, 500, 9);
-  EXPECT_EQ(view_.judge(kA, reading), Standing::kOwnDate);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kOwnDate);
   EXPECT_EQ(reading.true_through, at(500));
 }
 
@@ -94,9 +94,9 @@ TEST(View, where_another_key_moved_only_later_copies_are_current) {
   view.record(kB, 9, 22);
   publish(view, 1000, 20);
   Reading before = copy(3, 500, 21);
-  EXPECT_EQ(view.judge(kA, before), Standing::kOwnDate);
+  EXPECT_EQ(view.judge(view.now(), fingerprint(kA), before), Standing::kOwnDate);
   Reading after = copy(3, 500, 22);
-  EXPECT_EQ(view.judge(kA, after), Standing::kCurrent);
+  EXPECT_EQ(view.judge(view.now(), fingerprint(kA), after), Standing::kCurrent);
 }
 
 TEST(View, how_long_a_slot_lasts_never_falls) {
@@ -107,13 +107,13 @@ TEST(View, how_long_a_slot_lasts_never_falls) {
   view.record(kA, 2, 25);
   publish(view, 1000, 20);
   Reading reading = copy(9, 500, 29);
-  EXPECT_EQ(view.judge(kB, reading), Standing::kOwnDate);
+  EXPECT_EQ(view.judge(view.now(), fingerprint(kB), reading), Standing::kOwnDate);
 }
 
 TEST_F(ViewTest, of_another_incarnation_nothing_is_known) {
   Reading reading = copy(3, 500, 12);
   reading.incarnation = 8;
-  EXPECT_EQ(view_.judge(kA, reading), Standing::kOwnDate);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kOwnDate);
   EXPECT_FALSE(view_.admits(kA, reading));
 }
 
@@ -121,12 +121,29 @@ TEST_F(ViewTest, beginning_anew_forgets_everything) {
   view_.record(kA, 4, 22);
   view_.begin();
   Reading reading = copy(3, 500, 50);
-  EXPECT_EQ(view_.judge(kA, reading), Standing::kOwnDate);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kOwnDate);
   EXPECT_FALSE(view_.admits(kA, reading));
   EXPECT_FALSE(view_.shows({kIncarnation, 5}));
   view_.open(kIncarnation, 40);
   publish(view_, 2000, 60);
-  EXPECT_EQ(view_.judge(kA, reading), Standing::kCurrent);
+  EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kCurrent);
+}
+
+TEST_F(ViewTest, a_moment_sees_the_moves_that_come_after_it) {
+  const View::Moment moment = view_.now();
+  view_.record(kA, 4, 22);
+  Reading reading = copy(3, 500, 12);
+  EXPECT_EQ(view_.judge(moment, fingerprint(kA), reading), Standing::kSuperseded);
+}
+
+TEST_F(ViewTest, by_a_moment_from_before_the_table_was_emptied_nothing_is_current) {
+  const View::Moment moment = view_.now();
+  view_.begin();
+  view_.open(kIncarnation, 10);
+  publish(view_, 2000, 60);
+  Reading reading = copy(3, 500, 50);
+  EXPECT_EQ(view_.judge(moment, fingerprint(kA), reading), Standing::kOwnDate);
+  EXPECT_EQ(reading.true_through, at(500));
 }
 
 TEST_F(ViewTest, renewing_takes_stamp_and_heartbeat_of_one_watermark) {
@@ -154,7 +171,7 @@ TEST_F(ViewTest, shows_the_transactions_of_its_snapshot) {
 TEST(View, without_a_feed_every_copy_has_its_own_date) {
   const View view(0);
   Reading reading = copy(3, 500, 12);
-  EXPECT_EQ(view.judge(kA, reading), Standing::kOwnDate);
+  EXPECT_EQ(view.judge(view.now(), fingerprint(kA), reading), Standing::kOwnDate);
   EXPECT_TRUE(view.admits(kA, reading));
   EXPECT_FALSE(view.shows({kIncarnation, 1}));
 }

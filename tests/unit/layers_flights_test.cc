@@ -284,6 +284,54 @@ TEST_F(FlightsTest, a_caller_that_has_gone_is_not_flown) {
   EXPECT_THAT(layer_.reads(), ElementsAre(ElementsAre(kA)));
 }
 
+TEST_F(FlightsTest, a_key_is_flown_for_those_who_still_wait_for_it) {
+  layer_.hold();
+  layer_.says(kB, reading_of(2));
+  const auto first = ask({kA});
+  std::atomic<bool> cancelled{false};
+  const auto gone = ask({kB, kC}, {.cancelled = &cancelled});
+  const auto joined = ask({kB});
+  cancelled = true;
+  layer_.release();
+  layer_.release();
+  EXPECT_THAT(layer_.reads(), ElementsAre(ElementsAre(kA), ElementsAre(kB)));
+  EXPECT_EQ(gone->done, 1);
+  EXPECT_EQ(gone->answers[0].outcome, Outcome::kTimeout);
+  EXPECT_EQ(joined->done, 1);
+  EXPECT_EQ(joined->answers[0].outcome, Outcome::kCoalesced);
+  EXPECT_EQ(joined->answers[0].reading.version, 2);
+}
+
+TEST_F(FlightsTest, what_has_come_in_time_stays_when_the_rest_does_not) {
+  layer_.hold();
+  layer_.says(kA, reading_of(1));
+  const auto asked = ask({kA, kB, kC});
+  layer_.release();
+  clock_.advance(milliseconds(100));
+  timers_.run_due();
+  ASSERT_EQ(asked->done, 1);
+  EXPECT_EQ(asked->answers[0].outcome, Outcome::kHit);
+  EXPECT_EQ(asked->answers[1].outcome, Outcome::kMiss);
+  EXPECT_EQ(asked->answers[2].outcome, Outcome::kTimeout);
+  layer_.release();
+  EXPECT_EQ(asked->done, 1);
+}
+
+TEST_F(FlightsTest, a_key_that_has_left_and_is_wanted_again_waits_anew) {
+  layer_.hold();
+  for (int round = 0; round < 3; ++round) {
+    const auto under_way = ask({kA});
+    const auto first = ask({kA, kB});
+    const auto second = ask({kB, kA});
+    EXPECT_EQ(flights_.waiting(), 2);
+    layer_.release();
+    EXPECT_EQ(flights_.waiting(), 0);
+    layer_.release();
+    EXPECT_EQ(under_way->done + first->done + second->done, 3);
+  }
+  EXPECT_THAT(layer_.reads(), SizeIs(6));
+}
+
 TEST_F(FlightsTest, an_answered_read_leaves_no_timer_but_the_one_that_is_armed) {
   layer_.says(kA, reading_of(1));
   for (int i = 0; i < 10; ++i) ask({kA});

@@ -381,6 +381,45 @@ TEST_F(FedReadPathTest, a_copy_that_has_moved_is_read_past_however_young) {
   EXPECT_THAT(outcomes(read), ElementsAre("memory miss", "redis superseded", "primary hit"));
 }
 
+TEST_F(FedReadPathTest, each_of_many_copies_is_judged_by_the_moves_of_its_own_key) {
+  feed::View many(1 << 16);
+  many.begin();
+  many.open(kIncarnation, 10);
+  const ReadPath path({{.layer = &memory_, .fill = &memory_, .judged = true},
+                       {.layer = &redis_, .fill = &redis_},
+                       {.layer = &primary_, .authoritative = true}},
+                      clock_, database_clock_, identity_, many, attention_, counted_);
+  TestRead read;
+  read.requirement = {.max_age = seconds(10)};
+  for (int i = 0; i < 100; ++i) {
+    const Key& key = read.keys.emplace_back(Key{"K" + std::to_string(i), "main"});
+    primary_.says(key, reading(9, milliseconds(0)));
+    if (i % 5 == 0) continue;  // redis has none
+    domain::Reading held = copy(3, seconds(300), 199);
+    if (i % 5 == 1) many.record(key, 4, 202);
+    if (i % 5 == 2) held.incarnation = kIncarnation - 1;
+    redis_.says(key, held);
+  }
+  many.publish({.incarnation = kIncarnation,
+                .stamp = kStart - milliseconds(25),
+                .confirmed_at = clock_.now() - milliseconds(20),
+                .round_trip = milliseconds(2),
+                .heartbeat = 200},
+               nullptr);
+  path.start(read);
+  ASSERT_TRUE(read.status.ok()) << read.status;
+  for (std::size_t i = 0; i < 100; ++i) {
+    const bool current = i % 5 > 2;
+    EXPECT_EQ(read.readings[i].layer, current ? "redis" : "primary") << i;
+    EXPECT_EQ(read.readings[i].version, current ? 3 : 9) << i;
+    EXPECT_EQ(memory_.offered(read.keys[i])->version, current ? 3 : 9) << i;
+  }
+  EXPECT_EQ((counted_.judgements[{1, Judgement::kCurrent}]), 40);
+  EXPECT_EQ((counted_.judgements[{1, Judgement::kSuperseded}]), 20);
+  EXPECT_EQ((counted_.judgements[{1, Judgement::kVoid}]), 20);
+  EXPECT_THAT(redis_.offers(), SizeIs(60));  // what the primary said
+}
+
 TEST_F(FedReadPathTest, a_superseded_copy_is_told_with_its_own_date_when_nobody_else_answers) {
   fed_.record(kA, 4, 202);
   redis_.says(kA, copy(3, seconds(2), 199));

@@ -17,42 +17,54 @@ View::View(std::size_t slots) : slots_(slots == 0 ? 0 : std::bit_ceil(slots)) {}
 
 // The order of the loads is what the rule's proof needs: the watermark first, then the slot; and
 // last whether the table was emptied meanwhile.
-View::Judged View::look(const domain::Key& key, const domain::Reading& reading) const {
+View::Moment View::now() const {
   if (!has_feed()) return {};
-  const std::uint64_t emptied = emptied_.load(std::memory_order_acquire);
-  const Watermark watermark = watermark_.load();
+  Moment moment{.emptied = emptied_.load(std::memory_order_acquire),
+                .watermark = watermark_.load()};
   const Opening opening = opening_.load();
-  if (opening.incarnation == 0 || opening.incarnation != reading.incarnation ||
-      watermark.incarnation != reading.incarnation) {
-    return {};
-  }
-  const Fingerprint print = fingerprint(key);
-  const Slot slot = slot_of(print);
-  if (emptied_.load(std::memory_order_relaxed) != emptied) return {};
-  return {.standing = feed::judge(reading.version, reading.heartbeat, print, slot, opening.h0),
-          .watermark = watermark};
+  if (opening.incarnation != moment.watermark.incarnation) return {};
+  moment.opened = opening.incarnation;
+  moment.h0 = opening.h0;
+  return moment;
 }
 
-Standing View::judge(const domain::Key& key, domain::Reading& reading) const {
-  const Judged judged = look(key, reading);
-  if (judged.standing == Standing::kCurrent && judged.watermark.stamp >= reading.true_through) {
-    reading.true_through = judged.watermark.stamp;
-    reading.confirmed_at = judged.watermark.confirmed_at;
-    reading.confirmed_within = judged.watermark.round_trip;
+Standing View::look(const Moment& moment, const Fingerprint& key,
+                    const domain::Reading& reading) const {
+  if (moment.opened == 0 || moment.opened != reading.incarnation) return Standing::kOwnDate;
+  const Slot slot = place_of(key).load();
+  if (emptied_.load(std::memory_order_relaxed) != moment.emptied) return Standing::kOwnDate;
+  return feed::judge(reading.version, reading.heartbeat, key, slot, moment.h0);
+}
+
+void View::prefetch(const Fingerprint& key) const {
+  const Place& place = place_of(key);
+  // It may lie on two lines of the processor's cache.
+  __builtin_prefetch(&place);
+  __builtin_prefetch(reinterpret_cast<const char*>(&place + 1) - 1);
+}
+
+Standing View::judge(const Moment& moment, const Fingerprint& key, domain::Reading& reading) const {
+  const Standing standing = look(moment, key, reading);
+  const Watermark& watermark = moment.watermark;
+  if (standing == Standing::kCurrent && watermark.stamp >= reading.true_through) {
+    reading.true_through = watermark.stamp;
+    reading.confirmed_at = watermark.confirmed_at;
+    reading.confirmed_within = watermark.round_trip;
   }
-  return judged.standing;
+  return standing;
 }
 
 bool View::renew(const domain::Key& key, domain::Reading& reading) const {
-  const Judged judged = look(key, reading);
-  if (judged.standing != Standing::kCurrent || judged.watermark.stamp < reading.true_through ||
-      judged.watermark.heartbeat <= reading.heartbeat) {
+  const Moment moment = now();
+  const Watermark& watermark = moment.watermark;
+  if (look(moment, fingerprint(key), reading) != Standing::kCurrent ||
+      watermark.stamp < reading.true_through || watermark.heartbeat <= reading.heartbeat) {
     return false;
   }
-  reading.true_through = judged.watermark.stamp;
-  reading.confirmed_at = judged.watermark.confirmed_at;
-  reading.confirmed_within = judged.watermark.round_trip;
-  reading.heartbeat = judged.watermark.heartbeat;
+  reading.true_through = watermark.stamp;
+  reading.confirmed_at = watermark.confirmed_at;
+  reading.confirmed_within = watermark.round_trip;
+  reading.heartbeat = watermark.heartbeat;
   return true;
 }
 
@@ -62,7 +74,7 @@ bool View::admits(const domain::Key& key, const domain::Reading& reading) const 
   const Opening opening = opening_.load();
   if (opening.incarnation == 0 || opening.incarnation != reading.incarnation) return false;
   const Fingerprint print = fingerprint(key);
-  const Slot slot = slot_of(print);
+  const Slot slot = place_of(print).load();
   return emptied_.load(std::memory_order_relaxed) == emptied &&
          feed::judge(reading.version, reading.heartbeat, print, slot, opening.h0) ==
              Standing::kCurrent;
@@ -93,7 +105,7 @@ void View::begin() {
 
 void View::record(const domain::Key& key, domain::Version version, domain::HeartbeatNumber since) {
   const Fingerprint print = fingerprint(key);
-  clock::Published<Slot>& place = slots_[print.low & (slots_.size() - 1)];
+  Place& place = slots_[print.low & (slots_.size() - 1)];
   const Slot before = place.load();
   const bool own = before.version > 0 && before.key == print;
   place.store({.key = print,

@@ -2,7 +2,7 @@
 // the judgement of copies by them (rule.h).
 //
 // One thread, the tail's, writes; any thread reads, without waiting and without a lock (but for
-// shows(), where it has to look at a snapshot's running transactions). Memory is fixed: 48 bytes
+// shows(), where it has to look at a snapshot's running transactions). Memory is fixed: 40 bytes
 // per slot.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "stock/domain/key.h"
 #include "stock/domain/reading.h"
 #include "stock/domain/snapshot.h"
+#include "stock/feed/large_pages.h"
 #include "stock/feed/rule.h"
 #include "stock/feed/watermark.h"
 
@@ -32,9 +33,20 @@ class View {
   [[nodiscard]] bool has_feed() const { return !slots_.empty(); }
   [[nodiscard]] Watermark watermark() const { return watermark_.load(); }
 
-  // Judges a copy and, where it is current, dates it by the watermark. A copy of another
+  // What the copies of one answer are judged by: a watermark, loaded before any of their slots.
+  struct Moment {
+    std::uint64_t emptied = 0;
+    Watermark watermark;
+    domain::Incarnation opened = 0;  // 0: nothing is current
+    domain::HeartbeatNumber h0 = 0;
+  };
+  [[nodiscard]] Moment now() const;
+
+  // Judges a copy and, where it is current, dates it by the moment's watermark. A copy of another
   // incarnation than the feed's keeps its own date.
-  Standing judge(const domain::Key& key, domain::Reading& reading) const;
+  Standing judge(const Moment& moment, const Fingerprint& key, domain::Reading& reading) const;
+  // Has the processor fetch what that will look at, while something else is done. Only with a feed.
+  void prefetch(const Fingerprint& key) const;
 
   // The copy as if it had been read by the poll of the watermark, if it is current: with that
   // poll's stamp and heartbeat. False, and untouched, else.
@@ -64,16 +76,14 @@ class View {
     domain::HeartbeatNumber h0 = 0;
   };
 
-  struct Judged {
-    Standing standing = Standing::kOwnDate;
-    Watermark watermark;
-  };
-  [[nodiscard]] Judged look(const domain::Key& key, const domain::Reading& reading) const;
-  [[nodiscard]] Slot slot_of(const Fingerprint& key) const {
-    return slots_[key.low & (slots_.size() - 1)].load();
+  [[nodiscard]] Standing look(const Moment& moment, const Fingerprint& key,
+                              const domain::Reading& reading) const;
+  using Place = clock::Published<Slot>;
+  [[nodiscard]] const Place& place_of(const Fingerprint& key) const {
+    return slots_[key.low & (slots_.size() - 1)];
   }
 
-  std::vector<clock::Published<Slot>> slots_;
+  std::vector<Place, LargePages<Place>> slots_;
   clock::Published<Opening> opening_;
   clock::Published<Watermark> watermark_;
   // Goes up when the table is emptied: what was judged meanwhile may have missed its slot.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
+
 namespace stock::layers {
 
 using domain::Outcome;
@@ -12,7 +14,6 @@ using domain::Outcome;
 // One caller's read. Its spans are touched only under the mutex and only until it is settled.
 struct Flights::Waiter {
   std::span<Answer> answers;
-  std::vector<bool> answered;
   std::size_t missing = 0;
   const std::atomic<bool>* cancelled = nullptr;
   Departures::iterator departure;
@@ -28,9 +29,13 @@ struct Flights::Waiter {
 // One read of the layer. Owns what the layer fills in, so that callers may give up before it is
 // back.
 struct Flights::Flight {
+  struct Seat {
+    Passenger passenger;
+    std::size_t key;
+  };
   std::vector<domain::Key> keys;
   std::vector<Answer> answers;
-  std::vector<std::vector<Passenger>> passengers;  // per key
+  std::vector<Seat> seats;
   domain::LocalTime left;
 };
 
@@ -58,7 +63,6 @@ void Flights::read(std::span<const domain::Key> keys, std::span<Answer> answers,
   const domain::LocalTime now = clock_.now();
   auto waiter = std::make_shared<Waiter>();
   waiter->answers = answers;
-  waiter->answered.resize(keys.size());
   waiter->missing = keys.size();
   waiter->cancelled = context.cancelled;
   waiter->done = std::move(done);
@@ -72,17 +76,30 @@ void Flights::read(std::span<const domain::Key> keys, std::span<Answer> answers,
 // False: too much waits already. Who asks for what others wait for makes it no more.
 bool Flights::enqueue(std::span<const domain::Key> keys, const std::shared_ptr<Waiter>& waiter,
                       domain::LocalTime deadline, domain::LocalTime now) {
+  const auto wanted = [](const domain::Key& key) { return Wanted{key, absl::HashOf(key)}; };
   const std::lock_guard lock(mutex_);
-  const domain::LocalTime oldest = order_.empty() ? now : order_.front().since;
-  if (!limit_.admits(order_.size(), oldest, now) &&
-      std::ranges::any_of(keys, [this](const auto& key) { return !queued_.contains(key); })) {
+  const domain::LocalTime oldest = queue_.empty() ? now : queue_.front().since;
+  if (!limit_.admits(queue_.size(), oldest, now) &&
+      std::ranges::any_of(keys, [&](const auto& key) { return !queued_.contains(wanted(key)); })) {
     return false;
   }
-  waiter->departure = departures_.emplace(std::min(deadline, now + options_.timeout), waiter);
+  // Most give up in the order in which they came.
+  waiter->departure = departures_.emplace_hint(departures_.end(),
+                                               std::min(deadline, now + options_.timeout), waiter);
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto [it, fresh] = queued_.try_emplace(keys[i]);
-    if (fresh) order_.push_back({.key = keys[i], .since = now});
-    it->second.passengers.push_back({waiter, i, !fresh});
+    // What is not answered by then.
+    waiter->answers[i].outcome = Outcome::kTimeout;
+    const Wanted key = wanted(keys[i]);
+    bool joined = true;
+    const auto place = queued_.lazy_emplace(key, [&](const auto& make) {
+      joined = false;
+      make(&queue_.emplace_back(Place{.key = keys[i],
+                                      .hash = key.hash,
+                                      .since = now,
+                                      .first = {waiter, i, false},
+                                      .more = {}}));
+    });
+    if (joined) (*place)->more.push_back({waiter, i, true});
   }
   arm();
   return true;
@@ -90,7 +107,7 @@ bool Flights::enqueue(std::span<const domain::Key> keys, const std::shared_ptr<W
 
 int Flights::waiting() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<int>(order_.size());
+  return static_cast<int>(queue_.size());
 }
 
 int Flights::under_way() const {
@@ -133,8 +150,8 @@ void Flights::leave(std::shared_ptr<Flight> flight) {
 }
 
 bool Flights::may_leave(domain::LocalTime now) const {
-  if (order_.empty() || static_cast<int>(left_.size()) >= options_.max_flights) return false;
-  return left_.empty() || order_.size() >= options_.company * left_.size() ||
+  if (queue_.empty() || static_cast<int>(left_.size()) >= options_.max_flights) return false;
+  return left_.empty() || queue_.size() >= options_.company * left_.size() ||
          now - left_.back() >= options_.hurry;
 }
 
@@ -144,27 +161,19 @@ std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
   const domain::LocalTime now = clock_.now();
   if (!may_leave(now)) return nullptr;
   auto flight = std::make_shared<Flight>();
-  const std::size_t waiting = order_.size();
+  const std::size_t waiting = queue_.size();
+  const std::size_t most = std::min(waiting, static_cast<std::size_t>(options_.max_batch));
+  flight->keys.reserve(most);
+  flight->seats.reserve(most);
   domain::LocalTime youngest;
-  while (!order_.empty() && static_cast<int>(flight->keys.size()) < options_.max_batch) {
-    Place& first = order_.front();
-    youngest = first.since;
-    const auto it = queued_.find(first.key);
-    auto passengers = std::move(it->second.passengers);
-    std::erase_if(passengers, [&](const Passenger& passenger) {
-      if (!passenger.waiter->gone()) return false;
-      if (!passenger.waiter->settled) {
-        passenger.waiter->detail = "the caller has gone";
-        settle(passenger.waiter, landing);
-      }
-      return true;
-    });
-    if (!passengers.empty()) {
-      flight->keys.push_back(std::move(first.key));
-      flight->passengers.push_back(std::move(passengers));
-    }
-    queued_.erase(it);
-    order_.pop_front();
+  while (!queue_.empty() && flight->keys.size() < most) {
+    Place& place = queue_.front();
+    youngest = place.since;
+    queued_.erase(&place);
+    bool wanted = take(place.first, *flight, landing);
+    for (Passenger& passenger : place.more) wanted |= take(passenger, *flight, landing);
+    if (wanted) flight->keys.push_back(std::move(place.key));
+    queue_.pop_front();
   }
   limit_.took(waiting, now - youngest, now);
   if (flight->keys.empty()) return nullptr;
@@ -174,17 +183,33 @@ std::shared_ptr<Flights::Flight> Flights::board(Landing& landing) {
   return flight;
 }
 
+// Gives a seat to whoever still waits for the next key of the flight.
+bool Flights::take(Passenger& passenger, Flight& flight, Landing& landing) {
+  Waiter& waiter = *passenger.waiter;
+  if (waiter.gone()) {
+    if (waiter.settled) return false;
+    waiter.detail = "the caller has gone";
+    settle(passenger.waiter, landing);
+    return false;
+  }
+  flight.seats.push_back({.passenger = std::move(passenger), .key = flight.keys.size()});
+  return true;
+}
+
 void Flights::landed(Flight& flight, const std::string& detail) {
   Landing landing;
   std::shared_ptr<Flight> next;
   {
     const std::lock_guard lock(mutex_);
     left_.erase(std::ranges::find(left_, flight.left));
-    for (std::size_t i = 0; i < flight.keys.size(); ++i) {
-      for (const Passenger& passenger : flight.passengers[i]) {
-        if (!detail.empty() && !passenger.waiter->settled) passenger.waiter->detail = detail;
-        answer(passenger, flight.answers[i], landing);
-      }
+    for (const auto& [passenger, key] : flight.seats) {
+      Waiter& waiter = *passenger.waiter;
+      if (waiter.settled) continue;
+      if (!detail.empty()) waiter.detail = detail;
+      Answer& slot = waiter.answers[passenger.index];
+      slot = flight.answers[key];
+      if (passenger.joined && slot.outcome == Outcome::kHit) slot.outcome = Outcome::kCoalesced;
+      if (--waiter.missing == 0) settle(passenger.waiter, landing);
     }
     next = board(landing);
   }
@@ -193,23 +218,8 @@ void Flights::landed(Flight& flight, const std::string& detail) {
   if (next) leave(std::move(next));
 }
 
-void Flights::answer(const Passenger& passenger, const Answer& answer, Landing& landing) {
-  Waiter& waiter = *passenger.waiter;
-  if (waiter.settled) return;
-  Answer& slot = waiter.answers[passenger.index];
-  slot = answer;
-  if (passenger.joined && slot.outcome == Outcome::kHit) slot.outcome = Outcome::kCoalesced;
-  waiter.answered[passenger.index] = true;
-  if (--waiter.missing == 0) settle(passenger.waiter, landing);
-}
-
-// What is still missing failed. Nobody touches the spans afterwards.
+// What is still missing stays unanswered. Nobody touches the spans afterwards.
 void Flights::settle(const std::shared_ptr<Waiter>& waiter, Landing& landing) {
-  for (std::size_t i = 0; waiter->missing > 0 && i < waiter->answered.size(); ++i) {
-    if (waiter->answered[i]) continue;
-    waiter->answers[i].outcome = Outcome::kTimeout;
-    --waiter->missing;
-  }
   waiter->settled = true;
   departures_.erase(waiter->departure);
   landing.push_back(waiter);

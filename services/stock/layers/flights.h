@@ -19,7 +19,7 @@
 #include <mutex>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "stock/admission/adaptive_limit.h"
 #include "stock/clock/local_clock.h"
 #include "stock/clock/timers.h"
@@ -66,12 +66,28 @@ class Flights final : public Layer {
     std::size_t index = 0;
     bool joined = false;  // the key was waiting already
   };
-  struct Queued {
-    std::vector<Passenger> passengers;
-  };
+  // A key that waits for a flight, and those who wait for it.
   struct Place {
     domain::Key key;
+    std::size_t hash = 0;
     domain::LocalTime since;
+    Passenger first;
+    std::vector<Passenger> more;
+  };
+  struct Wanted {  // a key to look for
+    const domain::Key& key;
+    std::size_t hash;
+  };
+  // Of places by their keys, each hashed once.
+  struct HashOfKey {
+    using is_transparent = void;
+    std::size_t operator()(const Place* place) const { return place->hash; }
+    std::size_t operator()(const Wanted& wanted) const { return wanted.hash; }
+  };
+  struct SameKey {
+    using is_transparent = void;
+    bool operator()(const Place* a, const Place* b) const { return a == b; }
+    bool operator()(const Place* a, const Wanted& b) const { return a->key == b.key; }
   };
   using Landing = std::vector<std::shared_ptr<Waiter>>;  // to be told, without the mutex
   using Departures = std::multimap<domain::LocalTime, std::shared_ptr<Waiter>>;
@@ -81,9 +97,9 @@ class Flights final : public Layer {
   void launch();
   [[nodiscard]] bool may_leave(domain::LocalTime now) const;
   std::shared_ptr<Flight> board(Landing& landing);
+  bool take(Passenger& passenger, Flight& flight, Landing& landing);
   void leave(std::shared_ptr<Flight> flight);
   void landed(Flight& flight, const std::string& detail);
-  void answer(const Passenger& passenger, const Answer& answer, Landing& landing);
   void settle(const std::shared_ptr<Waiter>& waiter, Landing& landing);
   void arm();
   void expire(domain::LocalTime armed);
@@ -95,8 +111,8 @@ class Flights final : public Layer {
   const Options options_;
 
   mutable std::mutex mutex_;
-  absl::flat_hash_map<domain::Key, Queued> queued_;
-  std::deque<Place> order_;  // the keys of queued_, oldest first
+  std::deque<Place> queue_;                                 // oldest first
+  absl::flat_hash_set<Place*, HashOfKey, SameKey> queued_;  // all of queue_
   admission::AdaptiveLimit limit_;
   Departures departures_;  // unanswered waiters by the instant at which they give up
   domain::LocalTime armed_ = domain::LocalTime::max();

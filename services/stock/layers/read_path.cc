@@ -84,13 +84,12 @@ void ReadPath::told(Read& read, std::size_t stage, std::string detail) const {
   const std::size_t open_before = read.open_;
   const auto& write = read.requirement.at_least;
   if (write && !stages_[stage].judged) read.shown_before_ = view_.shows(*write);
-  Judgements judgements{};
-  for (std::size_t i = 0; i < read.answers_.size(); ++i) {
-    const std::size_t key = read.asked_index_.empty() ? i : read.asked_index_[i];
-    visit.add(judge(read, stage, key, read.answers_[i], judgements));
-  }
-  for (std::size_t i = 0; i < judgements.size(); ++i) {
-    if (judgements[i] > 0) observer_.judged(stage, static_cast<Judgement>(i), judgements[i]);
+  Hearing hearing{.stage = stage, .moment = {}};
+  if (!stages_[stage].authoritative && !stages_[stage].judged) hearing.moment = view_.now();
+  hear(read, hearing, visit);
+  for (std::size_t i = 0; i < hearing.copies.size(); ++i) {
+    if (hearing.copies[i] == 0) continue;
+    observer_.judged(stage, static_cast<Judgement>(i), hearing.copies[i]);
   }
   observer_.visited(stage, visit);
   if (stage > 0 && read.open_ < open_before) fill(read, stage);
@@ -98,17 +97,39 @@ void ReadPath::told(Read& read, std::size_t stage, std::string detail) const {
   ask(read, stage + 1);
 }
 
+// All answers of a layer. What copies are judged by lies at random places: it is asked for some
+// steps ahead.
+void ReadPath::hear(Read& read, Hearing& hearing, domain::Visit& visit) const {
+  const auto key_of = [&](std::size_t i) {
+    return read.asked_index_.empty() ? i : read.asked_index_[i];
+  };
+  constexpr std::size_t kAhead = 16;
+  std::array<feed::Fingerprint, kAhead> prints;
+  for (std::size_t first = 0; first < read.answers_.size(); first += kAhead) {
+    const std::size_t last = std::min(first + kAhead, read.answers_.size());
+    for (std::size_t i = first; hearing.moment.opened != 0 && i < last; ++i) {
+      if (!read.answers_[i].found()) continue;
+      prints[i - first] = feed::fingerprint(read.keys[key_of(i)]);
+      view_.prefetch(prints[i - first]);
+    }
+    for (std::size_t i = first; i < last; ++i) {
+      visit.add(judge(read, hearing, prints[i - first], key_of(i), read.answers_[i]));
+    }
+  }
+}
+
 // What the read path makes of one layer's answer to one key. The bound is judged now, when the
 // answer is here, and not when it was asked for.
-Outcome ReadPath::judge(Read& read, std::size_t stage, std::size_t key, Answer& answer,
-                        Judgements& judgements) const {
+Outcome ReadPath::judge(Read& read, Hearing& hearing, const feed::Fingerprint& print,
+                        std::size_t key, Answer& answer) const {
+  const std::size_t stage = hearing.stage;
   if (!answer.found()) {
     if (answer.outcome == Outcome::kCorrupt) {
-      ++judgements[static_cast<std::size_t>(Judgement::kCorrupt)];
+      ++hearing.copies[static_cast<std::size_t>(Judgement::kCorrupt)];
     }
     return answer.outcome;
   }
-  const Judgement judgement = stand(stage, read.keys[key], answer.reading, judgements);
+  const Judgement judgement = stand(hearing, print, answer.reading);
   if (judgement == Judgement::kVoid) return Outcome::kSuperseded;
 
   const std::optional<Outcome> wanting = wants(read, stage, judgement, answer);
@@ -146,17 +167,18 @@ std::optional<Outcome> ReadPath::wants(Read& read, std::size_t stage, Judgement 
 }
 
 // Dates a copy by the feed. The ledger itself needs no judge: nobody knows better.
-Judgement ReadPath::stand(std::size_t stage, const domain::Key& key, domain::Reading& reading,
-                          Judgements& judgements) const {
+Judgement ReadPath::stand(Hearing& hearing, const feed::Fingerprint& print,
+                          domain::Reading& reading) const {
+  const Stage& stage = stages_[hearing.stage];
   Judgement judgement = Judgement::kOwnStamp;
   if (reading.incarnation != identity_.current()) {
     judgement = Judgement::kVoid;
-  } else if (stages_[stage].authoritative) {
+  } else if (stage.authoritative) {
     return judgement;
-  } else if (stages_[stage].judged) {
+  } else if (stage.judged) {
     if (reading.confirmed_at != domain::LocalTime{}) judgement = Judgement::kCurrent;
   } else {
-    switch (view_.judge(key, reading)) {
+    switch (view_.judge(hearing.moment, print, reading)) {
       case feed::Standing::kCurrent:
         judgement = Judgement::kCurrent;
         break;
@@ -167,7 +189,7 @@ Judgement ReadPath::stand(std::size_t stage, const domain::Key& key, domain::Rea
         break;
     }
   }
-  ++judgements[static_cast<std::size_t>(judgement)];
+  ++hearing.copies[static_cast<std::size_t>(judgement)];
   return judgement;
 }
 
@@ -218,17 +240,30 @@ void ReadPath::renew(const Read& read, std::size_t stage) const {
 void ReadPath::fill(Read& read, std::size_t stage) const {
   const auto above = std::span(stages_).first(stage);
   if (std::ranges::none_of(above, [](const Stage& s) { return s.fill != nullptr; })) return;
-  absl::InlinedVector<domain::Key, 1> keys;
-  absl::InlinedVector<domain::Reading, 1> readings;
-  for (std::size_t i = 0; i < read.answers_.size(); ++i) {
-    const std::size_t key = read.asked_index_.empty() ? i : read.asked_index_[i];
-    if (read.states_[key] != Read::State::kAnswered || read.stage_of_[key] != stage) continue;
-    keys.push_back(read.keys[key]);
-    readings.push_back(read.readings[key]);
+  const auto offer = [&](std::span<const domain::Key> keys,
+                         std::span<const domain::Reading> readings) {
+    for (const Stage& s : above) {
+      if (s.fill != nullptr) s.fill->offer(keys, readings);
+    }
+  };
+  const auto from_here = [&](std::size_t key) {
+    return read.states_[key] == Read::State::kAnswered && read.stage_of_[key] == stage;
+  };
+  const std::size_t n = read.keys.size();
+  std::size_t told = 0;
+  for (std::size_t i = 0; i < n; ++i) told += from_here(i) ? 1 : 0;
+  // Mostly all of them: then they are offered as they lie.
+  if (told == n) return offer(read.keys, read.readings);
+  std::vector<domain::Key> keys;
+  std::vector<domain::Reading> readings;
+  keys.reserve(told);
+  readings.reserve(told);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!from_here(i)) continue;
+    keys.push_back(read.keys[i]);
+    readings.push_back(read.readings[i]);
   }
-  for (const Stage& s : above) {
-    if (s.fill != nullptr) s.fill->offer(keys, readings);
-  }
+  offer(keys, readings);
 }
 
 // While slower layers were asked for some keys, the answers to the others have aged. Those that do

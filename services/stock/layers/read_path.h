@@ -109,14 +109,18 @@ class ReadPath {
  private:
   void ask(Read& read, std::size_t stage) const;
   void told(Read& read, std::size_t stage, std::string detail) const;
-  using Judgements =
-      std::array<std::int64_t, kJudgements>;  // how many copies were found to be what
-  domain::Outcome judge(Read& read, std::size_t stage, std::size_t key, Answer& answer,
-                        Judgements& judgements) const;
+  // One layer's answers, while they are judged.
+  struct Hearing {
+    std::size_t stage;
+    feed::View::Moment moment;
+    std::array<std::int64_t, kJudgements> copies{};  // how many were found to be what
+  };
+  void hear(Read& read, Hearing& hearing, domain::Visit& visit) const;
+  domain::Outcome judge(Read& read, Hearing& hearing, const feed::Fingerprint& print,
+                        std::size_t key, Answer& answer) const;
   std::optional<domain::Outcome> wants(Read& read, std::size_t stage, Judgement judgement,
                                        const Answer& answer) const;
-  Judgement stand(std::size_t stage, const domain::Key& key, domain::Reading& reading,
-                  Judgements& judgements) const;
+  Judgement stand(Hearing& hearing, const feed::Fingerprint& print, domain::Reading& reading) const;
   [[nodiscard]] bool shows(const Read& read, std::size_t stage, Judgement judgement,
                            const Answer& answer) const;
   void renew(const Read& read, std::size_t stage) const;

@@ -1,7 +1,5 @@
 #include "stock/memory/sieve.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 
 #include "absl/hash/hash.h"
@@ -10,17 +8,6 @@
 namespace stock::memory {
 
 namespace {
-
-// Read at random, and so large that the processor would mostly look for where its pages are.
-template <typename T>
-void use_large_pages(const T* data, std::size_t count) {
-  constexpr std::uintptr_t kPage = 2 << 20;
-  const auto begin = reinterpret_cast<std::uintptr_t>(data);
-  const std::uintptr_t first = (begin + kPage - 1) / kPage * kPage;
-  const std::uintptr_t last = (begin + count * sizeof(T)) / kPage * kPage;
-  // Only a hint: where it is not taken, nothing is lost but speed.
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-}
 
 std::size_t hash_of(std::string_view sku, std::string_view location) {
   // Of Abseil's own kind, which it has a faster hash for.
@@ -37,10 +24,8 @@ HashedKey::HashedKey(const domain::Key& hashed)
 
 Sieve::Sieve(std::size_t capacity)
     : capacity_(std::clamp<std::size_t>(capacity, 1, kNone)), buckets_(2 * capacity_) {
-  use_large_pages(buckets_.data(), buckets_.size());
   empty_buckets();
   entries_.reserve(capacity_);
-  use_large_pages(entries_.data(), capacity_);
 }
 
 Copy* Sieve::visit(const HashedKey& key) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "stock/domain/key.h"
+#include "stock/feed/large_pages.h"
 #include "stock/memory/copy.h"
 #include "stock/memory/packed_key.h"
 
@@ -91,12 +92,12 @@ class Sieve {
   void link_as_newest(Slot slot);
 
   std::size_t capacity_;
-  std::vector<Entry> entries_;  // never grows beyond its first reservation
-  std::vector<Slot> vacant_;    // of entries that were erased
+  std::vector<Entry, feed::LargePages<Entry>> entries_;  // never grows beyond its first reservation
+  std::vector<Slot> vacant_;                             // of entries that were erased
   // Chained, two for each entry: fewer than one in four keys is looked for in a second entry. With
   // chains there is never a rehash under a lock, neither for growth nor to clean up behind
   // deletions.
-  std::vector<Bucket> buckets_;
+  std::vector<Bucket, feed::LargePages<Bucket>> buckets_;
   Slot newest_ = kNone;
   Slot oldest_ = kNone;
   Slot hand_ = kNone;  // kNone: at the oldest

@@ -2,43 +2,65 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 namespace stock::redis {
 namespace {
 
-constexpr std::string_view kMagic = "SWL2";
+constexpr const char* kKeyPrefix = "stock:3:";
+constexpr std::string_view kMagic = "SWL3";
 constexpr std::uint8_t kExists = 1;
 constexpr std::size_t kNumberBytes = 8;
 
-class Checksum {
- public:
-  void add(std::string_view bytes) {
-    for (const char byte : bytes) add(static_cast<std::uint8_t>(byte));
-  }
-  void add(std::uint8_t byte) { hash_ = (hash_ ^ byte) * 0x100000001b3; }
-  [[nodiscard]] std::uint64_t value() const { return hash_; }
+static_assert(std::endian::native == std::endian::little);
 
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325;
-};
+std::uint64_t load(const char* bytes) {
+  std::uint64_t number = 0;
+  std::memcpy(&number, bytes, kNumberBytes);
+  return number;
+}
+
+// The last `count` bytes of `text`, fewer than a number has.
+std::uint64_t load_last(std::string_view text, std::size_t count) {
+  const char* const end = text.data() + text.size();
+  if (text.size() >= kNumberBytes) {
+    return load(end - kNumberBytes) >> (8 * (kNumberBytes - count));
+  }
+  std::uint64_t number = 0;
+  for (std::size_t i = 1; i <= count; ++i) {
+    number = number << 8 | static_cast<std::uint8_t>(*(end - i));
+  }
+  return number;
+}
+
+std::uint64_t murmur_hash_64a(std::string_view text, std::uint64_t seed) {
+  constexpr std::uint64_t kMultiplier = 0xc6a4a7935bd1e995;
+  constexpr int kShift = 47;
+  std::uint64_t hash = seed ^ (text.size() * kMultiplier);
+  const std::size_t rest = text.size() % kNumberBytes;
+  for (std::size_t at = 0; at + rest < text.size(); at += kNumberBytes) {
+    std::uint64_t word = load(text.data() + at) * kMultiplier;
+    word = (word ^ (word >> kShift)) * kMultiplier;
+    hash = (hash ^ word) * kMultiplier;
+  }
+  if (rest > 0) hash = (hash ^ load_last(text, rest)) * kMultiplier;
+  hash = (hash ^ (hash >> kShift)) * kMultiplier;
+  return hash ^ (hash >> kShift);
+}
 
 std::uint64_t checksum(const domain::Key& key, std::string_view payload) {
-  Checksum sum;
-  sum.add(static_cast<std::uint8_t>(key.location.size()));  // names have up to 64 bytes
-  sum.add(key.location);
-  sum.add(key.sku);
-  sum.add(payload);
-  return sum.value();
+  return murmur_hash_64a(payload, murmur_hash_64a(key.sku, murmur_hash_64a(key.location, 0)));
 }
 
 void append(std::string& out, std::uint64_t number) {
-  for (std::size_t i = 0; i < kNumberBytes; ++i) out += static_cast<char>(number >> (8 * i));
+  std::array<char, kNumberBytes> bytes;
+  std::memcpy(bytes.data(), &number, bytes.size());
+  out.append(bytes.data(), bytes.size());
 }
 
 void append(std::string& out, std::int64_t number) {
@@ -60,12 +82,7 @@ class Reader {
     return text;
   }
   std::uint8_t byte() { return static_cast<std::uint8_t>(text(1)[0]); }
-  std::uint64_t unsigned_number() {
-    static_assert(std::endian::native == std::endian::little);
-    std::uint64_t number = 0;
-    std::memcpy(&number, text(kNumberBytes).data(), sizeof number);
-    return number;
-  }
+  std::uint64_t unsigned_number() { return load(text(kNumberBytes).data()); }
   std::int64_t number() { return static_cast<std::int64_t>(unsigned_number()); }
   domain::DatabaseTime time() { return domain::DatabaseTime(std::chrono::microseconds(number())); }
 
@@ -92,9 +109,22 @@ absl::Status validate(const domain::Reading& reading) {
 
 }  // namespace
 
+KeyEncoder::KeyEncoder(domain::Incarnation incarnation)
+    : prefix_(absl::StrCat(kKeyPrefix, absl::Hex(incarnation, absl::kZeroPad16), ":")) {}
+
+std::string_view KeyEncoder::operator()(const domain::Key& key) {
+  if (location_ != key.location) {
+    location_ = key.location;
+    text_ = absl::StrCat(prefix_, key.location.size(), ":", key.location, ":");
+    shared_bytes_ = text_.size();
+  }
+  text_.resize(shared_bytes_);
+  text_ += key.sku;
+  return text_;
+}
+
 std::string encode_key(domain::Incarnation incarnation, const domain::Key& key) {
-  return absl::StrCat("stock:", absl::Hex(incarnation, absl::kZeroPad16), ":", key.location.size(),
-                      ":", key.location, ":", key.sku);
+  return std::string(KeyEncoder(incarnation)(key));
 }
 
 std::string encode_value(const domain::Key& key, const domain::Reading& reading) {
@@ -117,8 +147,8 @@ std::string encode_value(const domain::Key& key, const domain::Reading& reading)
   return value;
 }
 
-absl::StatusOr<domain::Reading> decode_value(domain::Incarnation incarnation,
-                                             const domain::Key& key, std::string_view value) {
+absl::Status decode_value(domain::Incarnation incarnation, const domain::Key& key,
+                          std::string_view value, domain::Reading& out) {
   if (value.substr(0, kMagic.size()) != kMagic) {
     return refused(fmt::format("{} bytes without our header", value.size()));
   }
@@ -129,26 +159,25 @@ absl::StatusOr<domain::Reading> decode_value(domain::Incarnation incarnation,
   const std::string_view payload = value.substr(0, kValueBytes - kNumberBytes);
   in.text(kMagic.size());
   const std::uint8_t flags = in.byte();
-  domain::Reading reading;
-  reading.exists = flags == kExists;
-  reading.version = in.number();
-  reading.as_of = in.time();
-  reading.true_through = in.time();
-  reading.incarnation = in.unsigned_number();
-  reading.heartbeat = in.number();
-  reading.counts.on_hand = in.number();
-  reading.counts.reserved = in.number();
-  reading.counts.committed = in.number();
-  reading.counts.safety_stock = in.number();
-  reading.counts.backorder_limit = in.number();
-  reading.earliest_expiry = in.time();
+  out = {};
+  out.exists = flags == kExists;
+  out.version = in.number();
+  out.as_of = in.time();
+  out.true_through = in.time();
+  out.incarnation = in.unsigned_number();
+  out.heartbeat = in.number();
+  out.counts.on_hand = in.number();
+  out.counts.reserved = in.number();
+  out.counts.committed = in.number();
+  out.counts.safety_stock = in.number();
+  out.counts.backorder_limit = in.number();
+  out.earliest_expiry = in.time();
   if (in.unsigned_number() != checksum(key, payload)) {
     return refused("a checksum that does not fit its key and content");
   }
   if (flags > kExists) return refused("flags that do not exist");
-  if (reading.incarnation != incarnation) return refused("of another incarnation");
-  if (const absl::Status status = validate(reading); !status.ok()) return status;
-  return reading;
+  if (out.incarnation != incarnation) return refused("of another incarnation");
+  return validate(out);
 }
 
 }  // namespace stock::redis

@@ -1,6 +1,7 @@
 #include "stock/redis/command.h"
 
-#include <fmt/format.h>
+#include <array>
+#include <charconv>
 
 namespace stock::redis {
 
@@ -18,10 +19,12 @@ Command& Command::add(std::string_view argument) {
 }
 
 void Command::append_header(char kind, std::size_t number) {
-  const fmt::format_int digits(number);
-  bytes_ += kind;
-  bytes_.append(digits.data(), digits.size());
-  bytes_ += "\r\n";
+  std::array<char, 24> header;  // the kind, up to 20 digits, and the end of the line
+  header[0] = kind;
+  char* end = std::to_chars(header.data() + 1, header.data() + header.size() - 2, number).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  bytes_.append(header.data(), end);
 }
 
 }  // namespace stock::redis

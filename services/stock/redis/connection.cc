@@ -67,6 +67,7 @@ void Connection::connect() {
   if (!watch_socket(loop_, *context_)) return drop(Failure::kBroken, "its socket is unusable");
 
   context_->data = this;
+  replies_.make_those_of(*context_->c.reader);
   // Whichever of these and the commands' callbacks comes first reports the loss; the others find
   // that the context is not the connection's any more.
   const auto on_end = [](const redisAsyncContext* context, int status) {

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "absl/functional/any_invocable.h"
+#include "stock/redis/replies.h"
 
 struct redisAsyncContext;
 struct redisReply;
@@ -94,6 +95,7 @@ class Connection {
   const Options options_;
   const OnChange on_change_;
   State state_ = State::kWaiting;
+  Replies replies_;
   redisAsyncContext* context_ = nullptr;  // owned by hiredis, which frees it when it is lost
   std::deque<Pending> pending_;           // sent and not answered, oldest first
   uv_timer_t watchdog_;                   // runs only while something is pending

@@ -20,7 +20,8 @@ std::string about(std::string_view name, domain::Incarnation incarnation,
                   std::span<const domain::Key> keys) {
   Command command(1 + keys.size());
   command.add(name);
-  for (const domain::Key& key : keys) command.add(encode_key(incarnation, key));
+  KeyEncoder encode(incarnation);
+  for (const domain::Key& key : keys) command.add(encode(key));
   return command.take();
 }
 
@@ -142,15 +143,15 @@ std::string RedisLayer::settle_read(domain::Incarnation incarnation,
   std::string first;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const redisReply& value = *reply->element[i];
-    answers[i] = {};
-    if (value.type == REDIS_REPLY_NIL) continue;
-    const auto reading = decode_value(incarnation, keys[i], text(value));
-    if (reading.ok()) {
-      answers[i] = {.outcome = Outcome::kHit, .reading = *reading};
-    } else {
-      answers[i].outcome = Outcome::kCorrupt;
-      if (corrupt++ == 0) first = message(reading.status());
+    layers::Answer& answer = answers[i];
+    answer.shows.reset();
+    if (value.type == REDIS_REPLY_NIL) {
+      answer.outcome = Outcome::kMiss;
+      continue;
     }
+    const absl::Status decoded = decode_value(incarnation, keys[i], text(value), answer.reading);
+    answer.outcome = decoded.ok() ? Outcome::kHit : Outcome::kCorrupt;
+    if (!decoded.ok() && corrupt++ == 0) first = message(decoded);
   }
   if (corrupt == 0) return {};
   corrupt_values_.fetch_add(corrupt, std::memory_order_relaxed);

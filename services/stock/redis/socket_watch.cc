@@ -9,27 +9,53 @@
 namespace stock::redis {
 namespace {
 
-// Dies when libuv has let go of the handle, which is after hiredis has let go of the context.
+// Dies when libuv has let go of the handles, which is after hiredis has let go of the context.
 class SocketWatch {
  public:
-  explicit SocketWatch(redisAsyncContext& context) : context_(&context) { handle_.data = this; }
+  explicit SocketWatch(redisAsyncContext& context) : context_(&context) {
+    socket_.data = this;
+    turn_.data = this;
+  }
 
-  bool start(uv_loop_t& loop) { return uv_poll_init(&loop, &handle_, context_->c.fd) == 0; }
+  bool start(uv_loop_t& loop) {
+    if (uv_poll_init(&loop, &socket_, context_->c.fd) != 0) return false;
+    uv_prepare_init(&loop, &turn_);
+    return true;
+  }
 
   // What hiredis calls, with this object as `data`.
   static void add_read(void* data) { self(data).want(UV_READABLE, true); }
   static void drop_read(void* data) { self(data).want(UV_READABLE, false); }
-  static void add_write(void* data) { self(data).want(UV_WRITABLE, true); }
+  static void add_write(void* data) { self(data).want_to_write(); }
   static void drop_write(void* data) { self(data).want(UV_WRITABLE, false); }
   static void clean_up(void* data) {
     self(data).context_ = nullptr;
-    uv_close(reinterpret_cast<uv_handle_t*>(&self(data).handle_), [](uv_handle_t* handle) {
-      const std::unique_ptr<SocketWatch> dead(&self(handle->data));
-    });
+    uv_close(reinterpret_cast<uv_handle_t*>(&self(data).turn_), closed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&self(data).socket_), closed);
   }
 
  private:
   static SocketWatch& self(void* data) { return *static_cast<SocketWatch*>(data); }
+
+  static void closed(uv_handle_t* handle) {
+    std::unique_ptr<SocketWatch> watch(&self(handle->data));
+    if (--watch->handles_ > 0) watch.release();
+  }
+
+  // At each command, and after a write that did not take all.
+  void want_to_write() {
+    const bool connected = (context_->c.flags & REDIS_CONNECTED) != 0;
+    if (!connected || writing_) return want(UV_WRITABLE, true);
+    if ((events_ & UV_WRITABLE) != 0) return;
+    uv_prepare_start(&turn_, [](uv_prepare_t* turn) { self(turn->data).write(); });
+  }
+
+  void write() {
+    uv_prepare_stop(&turn_);
+    writing_ = true;
+    redisAsyncHandleWrite(context_);
+    writing_ = false;
+  }
 
   void want(int event, bool wanted) {
     const int events = wanted ? events_ | event : events_ & ~event;
@@ -40,9 +66,9 @@ class SocketWatch {
 
   void apply() {
     if (events_ == 0) {
-      uv_poll_stop(&handle_);
+      uv_poll_stop(&socket_);
     } else {
-      uv_poll_start(&handle_, events_, [](uv_poll_t* handle, int status, int events) {
+      uv_poll_start(&socket_, events_, [](uv_poll_t* handle, int status, int events) {
         self(handle->data).happened(status, events);
       });
     }
@@ -59,8 +85,11 @@ class SocketWatch {
   }
 
   redisAsyncContext* context_;
-  uv_poll_t handle_{};
+  uv_poll_t socket_{};
+  uv_prepare_t turn_{};  // before the loop waits; runs only while there is something to write
   int events_ = 0;
+  bool writing_ = false;
+  int handles_ = 2;
 };
 
 }  // namespace

@@ -1,4 +1,7 @@
-// Lets a libuv loop tell hiredis when its socket can be read or written.
+// Lets a libuv loop tell hiredis when its socket can be read or written. Commands are written at
+// the end of the turn of the loop in which they were sent, all by one write, and the socket is
+// watched for being writable only when it does not take them: to watch it for each would cost four
+// system calls, and one turn of the loop more.
 //
 // Used instead of the adapter that comes with hiredis 0.14, which ignores libuv's report of a
 // socket error: a connection that was reset, or refused a moment late, would never be noticed.

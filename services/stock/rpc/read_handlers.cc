@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
 #include "google/protobuf/util/time_util.h"
 #include "stock/rpc/answer.h"
 #include "stock/rpc/availability.h"
@@ -269,8 +270,8 @@ void batch_get_stock_levels(const Rooms& rooms, BatchCall& call) {
   const auto count = static_cast<std::size_t>(request.keys_size());
   read->keys.reserve(count);
   read->position.reserve(count);
-  // By the names in the request, which stays.
-  absl::flat_hash_map<std::pair<std::string_view, std::string_view>, std::size_t> seen(count);
+  // By the names in the request, which stays. Abseil hashes strings of its own kind faster.
+  absl::flat_hash_map<std::pair<absl::string_view, absl::string_view>, std::size_t> seen(count);
   for (int i = 0; i < request.keys_size(); ++i) {
     const v1::Key& key = request.keys(i);
     const auto [it, fresh] = seen.try_emplace({key.sku(), key.location()}, read->keys.size());
