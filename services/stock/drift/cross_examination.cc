@@ -93,11 +93,12 @@ absl::StatusOr<CrossExamination::Findings> CrossExamination::examine(
 }
 
 CrossExamination::Asked CrossExamination::ask(std::vector<domain::Key> keys,
-                                              std::span<const std::size_t> witnesses) const {
+                                              std::span<const std::size_t> witnesses,
+                                              std::optional<Inquiry::Made> made) const {
   std::vector<layers::Layer*> asked;
   asked.reserve(witnesses.size());
   for (const std::size_t w : witnesses) asked.push_back(witnesses_[w]);
-  return Inquiry::send(std::move(keys), asked, clock_, patience_);
+  return Inquiry::send(std::move(keys), asked, clock_, patience_, std::move(made));
 }
 
 absl::StatusOr<CrossExamination::Findings> CrossExamination::judge(

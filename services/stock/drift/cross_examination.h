@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -52,7 +53,10 @@ class CrossExamination {
 
   // The two halves of it, so that witnesses answer about some keys while others are judged.
   using Asked = std::shared_ptr<Inquiry>;
-  Asked ask(std::vector<domain::Key> keys, std::span<const std::size_t> witnesses) const;
+  // `made`: what one of `witnesses`, by its index among these, has said of the keys already, when
+  // it named them.
+  Asked ask(std::vector<domain::Key> keys, std::span<const std::size_t> witnesses,
+            std::optional<Inquiry::Made> made = std::nullopt) const;
   // Once. `witnesses` are those that were asked.
   absl::StatusOr<Findings> judge(Inquiry& asked, std::span<const std::size_t> witnesses,
                                  const std::stop_token& stop);

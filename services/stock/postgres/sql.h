@@ -21,6 +21,9 @@ const Statement& levels_of_keys(Role role);
 // from location, to location, from SKU, to SKU, after location, after SKU, limit
 //   -> position, exists, version, as_of, five counts, sku, location, earliest expiry
 const Statement& level_page(Role role);
+// after SKU, after location, limit
+//   -> 1, exists, version, as_of, five counts, sku, location, earliest expiry: in no order
+const Statement& level_walk(Role role);
 // sku, location, below version, limit
 //   -> position, version, committed at, five deltas, five counts, is deleted, kind, reason,
 //      reference, actor, request
