@@ -149,9 +149,13 @@ absl::StatusOr<LevelPage> ask_page(const Asker& asker, Session& session, const W
                   page.keys.reserve(rows.size());
                   page.readings.reserve(rows.size());
                   for (const pqxx::row& row : rows) {
-                    if (number(row[0]) == 0) continue;
-                    page.readings.push_back(reading(row, dating));
-                    page.keys.push_back(key(row, 9));
+                    Fields fields(row);
+                    if (fields.number() == 0) continue;
+                    domain::Reading& level = page.readings.emplace_back(reading(fields, dating));
+                    domain::Key& key = page.keys.emplace_back();
+                    key.sku = fields.text();
+                    key.location = fields.text();
+                    level.earliest_expiry = fields.time();
                   }
                   page.more = std::ssize(page.keys) == query.limit;
                 });

@@ -50,7 +50,9 @@ const Statement& pulse();
 //      that is kept if it is the newest, xid, seen by or NULL, first heartbeat that shows it or
 //      NULL
 const Statement& histories();
-// skus, locations -> the same rows of the newest versions, with NULL from the oldest version on
+// skus, locations
+//   -> position, exists, version, committed at, five counts, earliest expiry: of the newest version
+//      of each key that has one
 const Statement& newest_versions();
 // -> the transactions under way that may have written a movement or a heartbeat
 const Statement& writers();
