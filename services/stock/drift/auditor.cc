@@ -147,8 +147,9 @@ absl::Status Auditor::examine_suspects(const std::stop_token& stop) {
   return examine(Cause::kSuspect, batch, Scope::kAll, stop);
 }
 
-// At half the time, as many steps as that allows between two passes: then the next keys are named
-// while these are judged.
+// At half the time, as many steps as that allows between two passes. Then three are under way at
+// once: one is judged, about the next one witnesses are asked, and of the one after that the keys
+// are named.
 absl::Status Auditor::go_round(Scope scope, const std::stop_token& stop) {
   const domain::LocalTime began = clock_.now();
   const nanoseconds together =
@@ -161,24 +162,29 @@ absl::Status Auditor::go_round(Scope scope, const std::stop_token& stop) {
   whole_ = scope == Scope::kAll;
   if (witnesses_of(scope).empty()) return absl::OkStatus();
   if (last_.sku.empty()) round_began_ = began;
-  Step step = begin_step(last_, scope);
-  for (bool goes_on = true; goes_on;) {
-    if (absl::Status status = ask_about_next(last_, step, stop); !status.ok()) return status;
-    const std::span<const domain::Key> keys = step.keys();
-    goes_on = idle_ && std::ssize(keys) == options_.keys_per_step && !stop.stop_requested() &&
-              clock_.now() - began < together;
+  Step asked;
+  Step named = begin_step(last_, scope);
+  while (named.begun() || asked.begun()) {
     Step next;
-    if (goes_on) next = begin_step(std::ranges::max(keys), scope);
-    if (absl::Status status = judge(Cause::kRound, step, {}, stop); !status.ok()) return status;
-    end_step(keys);
-    step = std::move(next);
+    if (named.begun()) {
+      if (absl::Status status = ask_about(named, stop); !status.ok()) return status;
+      const std::span<const domain::Key> keys = named.keys();
+      const bool goes_on = idle_ && std::ssize(keys) == options_.keys_per_step &&
+                           !stop.stop_requested() && clock_.now() - began < together;
+      if (goes_on) next = begin_step(std::ranges::max(keys), scope);
+    }
+    if (asked.begun()) {
+      if (absl::Status status = judge(Cause::kRound, asked, {}, stop); !status.ok()) return status;
+      end_step(asked.keys());
+    }
+    asked = std::exchange(named, std::move(next));
   }
   return absl::OkStatus();
 }
 
 // The first witness that can be gone through is asked which keys come next.
 Auditor::Step Auditor::begin_step(const domain::Key& after, Scope scope) const {
-  Step step{.witnesses = witnesses_of(scope), .stretch = nullptr, .asked = nullptr};
+  Step step{.after = after, .witnesses = witnesses_of(scope)};
   for (std::size_t i = 0; i < step.witnesses.size() && !step.stretch; ++i) {
     layers::Walkable* const walkable = witnesses_[step.witnesses[i]].walkable;
     if (walkable == nullptr) continue;
@@ -190,8 +196,7 @@ Auditor::Step Auditor::begin_step(const domain::Key& after, Scope scope) const {
 }
 
 // Where no witness has named the keys, the ledger does, and all are asked about them.
-absl::Status Auditor::ask_about_next(const domain::Key& after, Step& step,
-                                     const std::stop_token& stop) {
+absl::Status Auditor::ask_about(Step& step, const std::stop_token& stop) {
   if (step.stretch) {
     std::optional<Stretch::Named> named = step.stretch->wait(stop);
     if (stop.stop_requested()) return absl::CancelledError("the audit is stopping");
@@ -200,7 +205,7 @@ absl::Status Auditor::ask_about_next(const domain::Key& after, Step& step,
       return absl::OkStatus();
     }
   }
-  auto keys = history_.keys_after(after, options_.keys_per_step);
+  auto keys = history_.keys_after(step.after, options_.keys_per_step);
   if (!keys.ok()) return keys.status();
   ask(step, *std::move(keys));
   return absl::OkStatus();
@@ -231,7 +236,7 @@ absl::Status Auditor::examine(Cause cause, const Batch& batch, Scope scope,
     keys.push_back(key);
     since.push_back(noted);
   }
-  Step step{.witnesses = witnesses_of(scope), .stretch = nullptr, .asked = nullptr};
+  Step step{.after = {}, .witnesses = witnesses_of(scope)};
   ask(step, std::move(keys));
   return judge(cause, step, since, stop);
 }

@@ -98,11 +98,13 @@ class Auditor {
   enum class Scope { kOwn, kAll };
   // Keys about which witnesses are asked, or will be.
   struct Step {
+    domain::Key after;  // of a round: they come behind it
     std::vector<std::size_t> witnesses;
-    std::shared_ptr<Stretch> stretch;  // who is asked to name them; null: nobody
-    std::size_t guide = 0;             // that one, among the witnesses
-    CrossExamination::Asked asked;     // null: not yet, or there is nothing to ask about
+    std::shared_ptr<Stretch> stretch = nullptr;  // who is asked to name them; null: nobody
+    std::size_t guide = 0;                       // that one, among the witnesses
+    CrossExamination::Asked asked = nullptr;     // null: not yet, or there is nothing to ask about
 
+    [[nodiscard]] bool begun() const { return !witnesses.empty(); }
     [[nodiscard]] std::span<const domain::Key> keys() const {
       return asked ? std::span(asked->keys()) : std::span<const domain::Key>();
     }
@@ -119,7 +121,7 @@ class Auditor {
   Step begin_step(const domain::Key& after, Scope scope) const;
   void ask(Step& step, std::vector<domain::Key> keys,
            std::optional<Inquiry::Made> made = std::nullopt) const;
-  absl::Status ask_about_next(const domain::Key& after, Step& step, const std::stop_token& stop);
+  absl::Status ask_about(Step& step, const std::stop_token& stop);
   void end_step(std::span<const domain::Key> keys);
   absl::Status examine(Cause cause, const Batch& batch, Scope scope, const std::stop_token& stop);
   [[nodiscard]] std::vector<std::size_t> witnesses_of(Scope scope) const;
