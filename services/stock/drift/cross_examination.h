@@ -32,8 +32,9 @@ class CrossExamination {
                    const clock::DatabaseClock& database_clock, const clock::LocalClock& clock,
                    std::chrono::nanoseconds patience, Compare judge = &compare);
 
-  // Blocks. First all witnesses are asked, at the same time; only then the ledger: what a witness
-  // says and the ledger does not know is made up. Whoever contradicts the ledger is asked once
+  // Blocks. First all witnesses are asked, at the same time (but for one that named the keys, and
+  // said then what it has of them); only then the ledger: what a witness says and the ledger does
+  // not know is made up. Whoever contradicts the ledger is asked once
   // more, and what comes of that counts. A second kStale stands only when the version is lower than
   // what the first history showed: that was visible to everybody before the second question, so
   // that nobody is accused because a commit was just becoming visible. A second kAhead stands only
