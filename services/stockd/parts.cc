@@ -253,10 +253,12 @@ std::vector<layers::Layer*> Parts::witnesses(const config::Config& config) {
   return witnesses;
 }
 
-std::vector<drift::Witness> Parts::to_audit() const {
+std::vector<drift::Witness> Parts::to_audit() {
   std::vector<drift::Witness> witnesses;
   for (layers::Layer* layer : asked_beside) {
-    witnesses.push_back({.layer = layer, .shared = layer->name() != "memory"});
+    witnesses.push_back({.layer = layer,
+                         .shared = layer->name() != "memory",
+                         .walkable = layer == &primary.layer ? &primary.layer : nullptr});
   }
   return witnesses;
 }

@@ -310,7 +310,7 @@ struct Parts {
   layers::Switched& behind(layers::Switch& power, layers::Layer& layer, layers::Fillable* fill);
   std::vector<layers::Shelf> shelves(const config::Config& config);
   std::vector<layers::Layer*> witnesses(const config::Config& config);
-  [[nodiscard]] std::vector<drift::Witness> to_audit() const;
+  [[nodiscard]] std::vector<drift::Witness> to_audit();
   std::vector<drift::BackDoor> back_doors(const config::Config& config);
   drift::IncidentKeeper::Options incident_options(const config::Config& config);
   drift::TestimonyDesk::Options testimony_options(const config::Config& config);

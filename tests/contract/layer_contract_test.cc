@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -243,6 +244,55 @@ std::vector<Case> cases() {
       {"guarded_redis", []() -> layers::Layer& { return world().guarded_redis; }, in_redis},
   };
 }
+
+// What a layer promises besides that can be gone through (stock/layers/walkable.h).
+class WalkableContractTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  postgres::DatabaseLayer& layer() {
+    return GetParam() == "primary" ? world().primary : world().replica;
+  }
+  layers::LevelPage walk(const Key& after, std::int32_t limit) {
+    std::promise<absl::StatusOr<layers::LevelPage>> done;
+    layer().walk({after, limit}, {},
+                 [&](absl::StatusOr<layers::LevelPage> page) { done.set_value(std::move(page)); });
+    const auto page = done.get_future().get();
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page.value_or(layers::LevelPage());
+  }
+};
+
+TEST_P(WalkableContractTest, it_names_every_level_once_and_says_of_it_what_it_says_of_the_key) {
+  const std::string prefix = "walked by " + GetParam() + " ";
+  for (const char* sku : {"b", "a", "d", "c", "e"}) in_the_ledger({prefix + sku, "main"}, 5);
+  const Key last{prefix + "e", "main"};
+  ASSERT_TRUE(eventually([&] { return ask(layer(), {last}).answers[0].reading.version == 1; }));
+  std::map<Key, domain::Reading> named;
+  Key after{prefix, ""};
+  while (!named.contains(last)) {
+    const layers::LevelPage page = walk(after, 2);
+    ASSERT_FALSE(page.keys.empty());
+    ASSERT_EQ(page.readings.size(), page.keys.size());
+    for (std::size_t i = 0; i < page.keys.size(); ++i) {
+      EXPECT_GT(page.keys[i], after);
+      EXPECT_TRUE(named.emplace(page.keys[i], page.readings[i]).second) << page.keys[i].sku;
+    }
+    after = named.rbegin()->first;
+  }
+  std::erase_if(named, [&](const auto& level) { return !level.first.sku.starts_with(prefix); });
+  ASSERT_EQ(named.size(), 5u);
+  for (const auto& [key, walked] : named) {
+    const domain::Reading read = ask(layer(), {key}).answers[0].reading;
+    EXPECT_EQ(walked.exists, read.exists);
+    EXPECT_EQ(walked.version, read.version);
+    EXPECT_EQ(walked.counts, read.counts);
+    EXPECT_EQ(walked.as_of, read.as_of);
+    EXPECT_EQ(walked.incarnation, read.incarnation);
+    EXPECT_LE(walked.true_through, read.true_through);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Layers, WalkableContractTest, ::testing::Values("primary", "replica"),
+                         [](const auto& info) { return info.param; });
 
 INSTANTIATE_TEST_SUITE_P(Layers, LayerContractTest, ::testing::ValuesIn(cases()),
                          [](const auto& info) { return info.param.name; });

@@ -59,6 +59,52 @@ TEST_F(PostgresPages, levels_of_one_location_and_of_a_prefix) {
   EXPECT_THAT(names(*db_.levels("main", "", {"zz", "north"})), IsEmpty());
 }
 
+std::vector<std::string> sorted_names(const layers::LevelPage& page) {
+  std::vector<std::string> names;
+  for (const Key& key : page.keys) names.push_back(key.sku + "/" + key.location);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST_F(PostgresPages, a_walk_comes_by_all_levels_in_order_of_sku_and_location) {
+  EXPECT_THAT(sorted_names(*db_.walk({}, 3)), ElementsAre("B/main", "a/main", "a/north"));
+  const auto page = db_.walk({"a", "main"}, 3);
+  EXPECT_THAT(sorted_names(*page), ElementsAre("a/north", "ab/main", "ac/north"));
+  EXPECT_TRUE(page->more);
+  const auto last = db_.walk({"ac", "north"}, 3);
+  EXPECT_THAT(sorted_names(*last), ElementsAre("b%/main", "żab/north"));
+  EXPECT_FALSE(last->more);
+  const auto none = db_.walk({"żab", "north"}, 3);
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_THAT(none->keys, IsEmpty());
+  EXPECT_GT(none->true_through, domain::DatabaseTime());
+}
+
+TEST_F(PostgresPages, what_a_walk_says_of_a_level_is_what_is_said_of_its_key) {
+  sql("UPDATE stock.level SET on_hand = 9, reserved = 1, earliest_expire_at = '2100-01-01Z'"
+      " WHERE sku = 'ab'");
+  const auto page = db_.walk({}, 100);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_THAT(page->keys, SizeIs(7));
+  const Database::Answered answered = db_.read(page->keys);
+  for (std::size_t i = 0; i < page->keys.size(); ++i) {
+    const domain::Reading& of_key = answered.answers[i].reading;
+    const domain::Reading& walked = page->readings[i];
+    EXPECT_TRUE(walked.exists);
+    EXPECT_EQ(walked.version, of_key.version);
+    EXPECT_EQ(walked.counts, of_key.counts);
+    EXPECT_EQ(walked.as_of, of_key.as_of);
+    EXPECT_EQ(walked.earliest_expiry, of_key.earliest_expiry);
+    EXPECT_EQ(walked.incarnation, of_key.incarnation);
+    EXPECT_LE(walked.true_through, of_key.true_through);
+    EXPECT_GE(walked.true_through, page->true_through);
+    EXPECT_EQ(walked.counts.reserved > 0, walked.earliest_expiry > domain::DatabaseTime());
+  }
+  EXPECT_NE(page->shows, nullptr);
+  sql("UPDATE stock.level SET on_hand = 2, reserved = 0, earliest_expire_at = NULL"
+      " WHERE sku = 'ab'");
+}
+
 TEST_F(PostgresPages, an_empty_page_is_dated) {
   const auto page = db_.levels("nowhere");
   ASSERT_TRUE(page.ok()) << page.status();

@@ -95,8 +95,10 @@ struct Database {
       promise.set_value(std::move(page));
     };
     const layers::ReadContext context{.deadline = world.in(patience)};
-    if constexpr (std::is_same_v<Page, layers::LevelPage>) {
+    if constexpr (std::is_same_v<Query, layers::LevelQuery>) {
       layer.levels(std::move(query), context, std::move(done));
+    } else if constexpr (std::is_same_v<Query, layers::WalkQuery>) {
+      layer.walk(std::move(query), context, std::move(done));
     } else if constexpr (std::is_same_v<Page, layers::MovementPage>) {
       layer.movements(std::move(query), context, std::move(done));
     } else if constexpr (std::is_same_v<Page, layers::PastPage>) {
@@ -110,6 +112,9 @@ struct Database {
                                            const std::string& prefix = "", const Key& after = {},
                                            std::int32_t limit = 100) {
     return page<layers::LevelPage>(layers::LevelQuery{location, prefix, after, limit});
+  }
+  absl::StatusOr<layers::LevelPage> walk(const Key& after, std::int32_t limit) {
+    return page<layers::LevelPage>(layers::WalkQuery{after, limit});
   }
   absl::StatusOr<layers::MovementPage> movements(const Key& key, domain::Version before = 0,
                                                  std::int32_t limit = 100) {

@@ -72,6 +72,10 @@ class Shelf final : public layers::Layer {
     const std::lock_guard lock(mutex_);
     return waiting_.size();
   }
+  std::map<Key, domain::Reading> copies() {
+    const std::lock_guard lock(mutex_);
+    return copies_;
+  }
   std::set<Key> asked() {
     const std::lock_guard lock(mutex_);
     return asked_;
@@ -112,6 +116,69 @@ class Shelf final : public layers::Layer {
   std::map<Key, domain::Reading> copies_;
   std::vector<Read> waiting_;
   std::set<Key> asked_;
+  bool silent_ = false;
+};
+
+// Names the keys of a shelf, the last one first, with what is on it.
+class Guide final : public layers::Walkable {
+ public:
+  explicit Guide(Shelf& shelf) : shelf_(shelf) {}
+  ~Guide() override { speak(); }
+
+  // Nothing: it answers.
+  void fail(absl::Status why) {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::move(why);
+  }
+  void be_silent() {
+    const std::lock_guard lock(mutex_);
+    silent_ = true;
+  }
+  void speak() {
+    std::vector<absl::AnyInvocable<void()>> late;
+    {
+      const std::lock_guard lock(mutex_);
+      silent_ = false;
+      late.swap(waiting_);
+    }
+    for (auto& answer : late) answer();
+  }
+  // What was asked, as it was.
+  std::vector<layers::WalkQuery> queries() {
+    const std::lock_guard lock(mutex_);
+    return queries_;
+  }
+
+  void walk(layers::WalkQuery query, const layers::ReadContext&,
+            layers::PageDone<layers::LevelPage> done) override {
+    absl::AnyInvocable<void()> answer;
+    {
+      const std::lock_guard lock(mutex_);
+      queries_.push_back(query);
+      answer = [page = page(query), done = std::move(done)]() mutable { done(std::move(page)); };
+      if (silent_) return waiting_.push_back(std::move(answer));
+    }
+    answer();
+  }
+
+ private:
+  absl::StatusOr<layers::LevelPage> page(const layers::WalkQuery& query) {  // with the mutex held
+    if (!failure_.ok()) return failure_;
+    layers::LevelPage page;
+    const auto copies = shelf_.copies();
+    for (auto it = copies.upper_bound(query.after); it != copies.end(); ++it) {
+      if (std::ssize(page.keys) == query.limit) break;
+      page.keys.insert(page.keys.begin(), it->first);
+      page.readings.insert(page.readings.begin(), it->second);
+    }
+    return page;
+  }
+
+  Shelf& shelf_;
+  std::mutex mutex_;  // guards the rest
+  std::vector<layers::WalkQuery> queries_;
+  std::vector<absl::AnyInvocable<void()>> waiting_;
+  absl::Status failure_;
   bool silent_ = false;
 };
 
@@ -446,6 +513,133 @@ TEST_F(AuditorBeyondRounds, what_was_to_be_examined_while_the_ledger_cannot_be_a
   moved.put(key_of(8), clock.now());
   start();
   EXPECT_TRUE(eventually([this] { return recorder.left_out(Cause::kMoved); }, ::testing::Eq(2u)));
+}
+
+// The second witness can be gone through; it has each key as it is.
+class AuditorGuided : public AuditorTest {
+ protected:
+  AuditorGuided() {
+    for (int n = 0; n < 10; ++n) {
+      first.put(key_of(n), 2, 20);
+      second.put(key_of(n), 2, 20);
+    }
+  }
+  void start() {
+    measure();
+    const std::vector<Witness> witnesses{{.layer = &first},
+                                         {.layer = &second, .shared = true, .walkable = &guide}};
+    auditor.emplace(options, witnesses, Auditor::Sources{.moved = moved, .read = sample}, history,
+                    database_clock, clock, recorder);
+  }
+  [[nodiscard]] std::size_t checks(std::size_t layer) {
+    std::size_t checks = 0;
+    for (std::size_t v = 0; v < kVerdicts; ++v) {
+      checks += static_cast<std::size_t>(recorder.count(layer, static_cast<Verdict>(v)));
+    }
+    return checks;
+  }
+
+  Guide guide{second};
+};
+
+TEST_F(AuditorGuided, a_witness_names_the_keys_of_rounds_and_says_what_it_has_in_one_answer) {
+  history.hide_keys(true);
+  start();
+  await_round();
+  auditor.reset();
+  EXPECT_THAT(recorder.in_rounds(), Each(10u));
+  EXPECT_THAT(second.asked(), IsEmpty()) << "it has said it";
+  EXPECT_EQ(first.asked().size(), 10u) << "the others are asked about the same keys";
+  EXPECT_THAT(guide.queries(), Each(::testing::Field(&layers::WalkQuery::limit, 3)));
+  EXPECT_EQ(static_cast<std::size_t>(recorder.count(1, Verdict::kCurrent)), checks(1));
+  EXPECT_EQ(static_cast<std::size_t>(recorder.count(0, Verdict::kCurrent)), checks(0));
+  EXPECT_GE(checks(1), 20u);
+}
+
+TEST_F(AuditorGuided, who_lies_when_the_keys_are_named_is_asked_again_and_found) {
+  second.put(key_of(3), 1, 10);
+  second.put(key_of(4), 2, 27);
+  start();
+  await_round();
+  EXPECT_GE(recorder.count(1, Verdict::kStale), 1);
+  EXPECT_GE(recorder.count(1, Verdict::kWrongCount), 1);
+  EXPECT_THAT(second.asked(), ::testing::ElementsAre(key_of(3), key_of(4)));
+  EXPECT_EQ(recorder.summary(0).divergent_keys, 0u);
+}
+
+// The interleaving: a level is deleted after it was named, before the ledger is asked.
+TEST_F(AuditorGuided, nobody_is_accused_of_what_is_deleted_while_the_ledger_is_asked) {
+  std::atomic<bool> deleted{false};
+  history.before_answering([&] {
+    if (deleted.exchange(true)) return;
+    for (int n = 0; n < 10; ++n) {
+      history.commit(key_of(n), {.committed_at = DatabaseTime(seconds(1000))});
+    }
+  });
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.looked_at(Cause::kRound); }, Ge(3u)));
+  auditor.reset();
+  EXPECT_GE(recorder.count(1, Verdict::kCurrent), 3);
+  EXPECT_EQ(checks(1), static_cast<std::size_t>(recorder.count(1, Verdict::kCurrent)));
+}
+
+TEST_F(AuditorGuided, where_the_witness_fails_the_ledger_names_the_keys) {
+  guide.fail(absl::UnavailableError("too many wait for it"));
+  start();
+  await_round();
+  EXPECT_THAT(recorder.in_rounds(), Each(10u));
+  EXPECT_EQ(second.asked().size(), 10u) << "it is asked about them, as others are";
+  EXPECT_GE(recorder.count(1, Verdict::kCurrent), 10);
+  guide.fail(absl::OkStatus());
+  second.put({"NEW", "berlin"}, 1, 10);
+  ASSERT_TRUE(eventually([this] { return recorder.count(1, Verdict::kAhead); }, Ge(1)))
+      << "of which the ledger does not know";
+}
+
+TEST_F(AuditorGuided, a_witness_that_is_silent_is_unreachable_and_the_round_goes_on) {
+  options.patience = milliseconds(5);
+  guide.be_silent();
+  second.be_silent();
+  start();
+  await_round();
+  EXPECT_THAT(recorder.in_rounds(), Each(10u));
+  EXPECT_GE(recorder.count(1, Verdict::kUnreachable), 10);
+  EXPECT_GE(recorder.count(0, Verdict::kCurrent), 10);
+  guide.speak();  // all that it was asked, long ago
+  second.speak();
+  ASSERT_TRUE(eventually([this] { return recorder.count(1, Verdict::kCurrent); }, Ge(10)));
+}
+
+TEST_F(AuditorGuided, a_witness_may_name_keys_after_the_auditor_is_gone) {
+  guide.be_silent();
+  start();
+  ASSERT_TRUE(eventually([this] { return !guide.queries().empty(); }));
+  const auto began = std::chrono::steady_clock::now();
+  auditor.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, options.patience / 2);
+  guide.speak();
+  EXPECT_EQ(checks(0) + checks(1), 0u);
+  EXPECT_THAT(recorder.failures(), IsEmpty());
+}
+
+TEST_F(AuditorGuided, who_does_not_lead_asks_the_ledger_for_the_keys) {
+  options.leads = [] { return false; };
+  start();
+  ASSERT_TRUE(eventually([this] { return recorder.looked_at(Cause::kRound); }, Ge(25u)));
+  auditor.reset();
+  EXPECT_THAT(guide.queries(), IsEmpty());
+  EXPECT_EQ(first.asked().size(), 10u);
+}
+
+TEST_F(AuditorGuided, what_is_new_is_named_in_the_next_round) {
+  start();
+  await_round();
+  const Key added{"A", "berlin"};
+  history.commit(
+      added, {.exists = true, .counts = {.on_hand = 1}, .committed_at = DatabaseTime(seconds(50))});
+  second.put(added, 1, 1);
+  ASSERT_TRUE(eventually([&] { return first.asked(); }, Contains(added)));
+  EXPECT_EQ(recorder.summary(1).divergent_keys, 0u);
 }
 
 TEST(ReadSampleTest, takes_every_key_of_little_traffic_and_a_share_of_much) {

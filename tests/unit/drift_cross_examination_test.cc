@@ -217,6 +217,52 @@ TEST(CrossExamination, honest_witnesses_are_not_accused_and_liars_are_found_whil
   EXPECT_EQ(verdicts["prophetic"][Verdict::kAhead], examined);
 }
 
+// Who names the keys of a round says what it has of them before the others are asked.
+TEST(CrossExamination, who_names_the_keys_is_judged_as_of_when_it_named_them) {
+  std::map<std::string, std::map<Verdict, int>> verdicts;
+  int examined = 0;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    World world(seed);
+    const auto honest = [&](const Key& key) { return world.visible(key); };
+    const std::map<std::string, std::function<Answer(const Key&)>> guides = {
+        {"honest", honest},
+        {"late", [&](const Key& key) { return world.visible_before(key, milliseconds(100)); }},
+        {"inventive", [&](const Key& key) {
+           Answer answer = world.visible(key);
+           answer.reading.exists = true;
+           answer.reading.counts.on_hand += 100;
+           return answer;
+         }}};
+    for (const auto& [name, says] : guides) {
+      Witness other(honest);
+      Witness guide(says);
+      CrossExamination examination({&other, &guide}, world.history, world.database_clock,
+                                   world.clock, seconds(10));
+      const std::vector<std::size_t> both{0, 1};
+      for (int i = 0; i < 50; ++i) {
+        Inquiry::Statement named{.answered = true, .sent = world.clock.now()};
+        for (const Key& key : world.keys) named.answers.push_back(says(key));
+        named.received = world.clock.now();
+        world.pass_time();
+        const auto asked = examination.ask(world.keys, both, Inquiry::Made{1, std::move(named)});
+        const auto findings = examination.judge(*asked, both, {});
+        ASSERT_TRUE(findings.ok());
+        for (const Finding& finding : (*findings)[0]) {
+          EXPECT_FALSE(diverges(finding.judgement.verdict));
+        }
+        for (const Finding& finding : (*findings)[1]) ++verdicts[name][finding.judgement.verdict];
+      }
+    }
+    examined += 50 * static_cast<int>(world.keys.size());
+  }
+  for (const auto& [verdict, n] : verdicts["honest"]) {
+    EXPECT_FALSE(diverges(verdict)) << verdict_name(verdict) << ", " << n;
+  }
+  EXPECT_GT(verdicts["honest"][Verdict::kCurrent], examined / 20);
+  EXPECT_GT(verdicts["late"][Verdict::kStale], examined * 8 / 10);
+  EXPECT_EQ(verdicts["inventive"][Verdict::kWrongCount], examined);
+}
+
 class Room : public ::testing::Test {
  protected:
   Room() {

@@ -147,8 +147,9 @@ absl::Status Auditor::examine_suspects(const std::stop_token& stop) {
   return examine(Cause::kSuspect, batch, Scope::kAll, stop);
 }
 
-// At half the time, as many steps as that allows between two passes: then witnesses are asked about
-// the next keys while these are judged.
+// At half the time, as many steps as that allows between two passes. Then three are under way at
+// once: one is judged, about the next one witnesses are asked, and of the one after that the keys
+// are named.
 absl::Status Auditor::go_round(Scope scope, const std::stop_token& stop) {
   const domain::LocalTime began = clock_.now();
   const nanoseconds together =
@@ -159,31 +160,67 @@ absl::Status Auditor::go_round(Scope scope, const std::stop_token& stop) {
     seen_ = 0;
   }
   whole_ = scope == Scope::kAll;
+  if (witnesses_of(scope).empty()) return absl::OkStatus();
   if (last_.sku.empty()) round_began_ = began;
-  absl::StatusOr<Step> step = begin_step(last_, scope);
-  while (step.ok()) {
-    const bool goes_on = idle_ && std::ssize(step->keys) == options_.keys_per_step &&
-                         !stop.stop_requested() && clock_.now() - began < together;
-    absl::StatusOr<Step> next = Step{};
-    if (goes_on) next = begin_step(step->keys.back(), scope);
-    if (absl::Status status = judge(Cause::kRound, *step, {}, stop); !status.ok()) return status;
-    end_step(step->keys);
-    if (!goes_on) return absl::OkStatus();
-    step = std::move(next);
+  Step asked;
+  Step named = begin_step(last_, scope);
+  while (named.begun() || asked.begun()) {
+    Step next;
+    if (named.begun()) {
+      if (absl::Status status = ask_about(named, stop); !status.ok()) return status;
+      const std::span<const domain::Key> keys = named.keys();
+      const bool goes_on = idle_ && std::ssize(keys) == options_.keys_per_step &&
+                           !stop.stop_requested() && clock_.now() - began < together;
+      if (goes_on) next = begin_step(std::ranges::max(keys), scope);
+    }
+    if (asked.begun()) {
+      if (absl::Status status = judge(Cause::kRound, asked, {}, stop); !status.ok()) return status;
+      end_step(asked.keys());
+    }
+    asked = std::exchange(named, std::move(next));
   }
-  return step.status();
+  return absl::OkStatus();
 }
 
-absl::StatusOr<Auditor::Step> Auditor::begin_step(const domain::Key& after, Scope scope) {
-  auto keys = history_.keys_after(after, options_.keys_per_step);
+// The first witness that can be gone through is asked which keys come next.
+Auditor::Step Auditor::begin_step(const domain::Key& after, Scope scope) const {
+  Step step{.after = after, .witnesses = witnesses_of(scope)};
+  for (std::size_t i = 0; i < step.witnesses.size() && !step.stretch; ++i) {
+    layers::Walkable* const walkable = witnesses_[step.witnesses[i]].walkable;
+    if (walkable == nullptr) continue;
+    step.guide = i;
+    step.stretch = Stretch::send(*walkable, {.after = after, .limit = options_.keys_per_step},
+                                 clock_, options_.patience);
+  }
+  return step;
+}
+
+// Where no witness has named the keys, the ledger does, and all are asked about them.
+absl::Status Auditor::ask_about(Step& step, const std::stop_token& stop) {
+  if (step.stretch) {
+    std::optional<Stretch::Named> named = step.stretch->wait(stop);
+    if (stop.stop_requested()) return absl::CancelledError("the audit is stopping");
+    if (named) {
+      ask(step, std::move(named->keys), Inquiry::Made{step.guide, std::move(named->statement)});
+      return absl::OkStatus();
+    }
+  }
+  auto keys = history_.keys_after(step.after, options_.keys_per_step);
   if (!keys.ok()) return keys.status();
-  return ask(*std::move(keys), scope);
+  ask(step, *std::move(keys));
+  return absl::OkStatus();
 }
 
-void Auditor::end_step(const std::vector<domain::Key>& keys) {
+void Auditor::ask(Step& step, std::vector<domain::Key> keys,
+                  std::optional<Inquiry::Made> made) const {
+  if (keys.empty() || step.witnesses.empty()) return;
+  step.asked = examination_.ask(std::move(keys), step.witnesses, std::move(made));
+}
+
+void Auditor::end_step(std::span<const domain::Key> keys) {
   seen_ += keys.size();
   if (std::ssize(keys) == options_.keys_per_step) {
-    last_ = keys.back();
+    last_ = std::ranges::max(keys);
     return;
   }
   last_ = {};
@@ -199,34 +236,33 @@ absl::Status Auditor::examine(Cause cause, const Batch& batch, Scope scope,
     keys.push_back(key);
     since.push_back(noted);
   }
-  Step step = ask(std::move(keys), scope);
+  Step step{.after = {}, .witnesses = witnesses_of(scope)};
+  ask(step, std::move(keys));
   return judge(cause, step, since, stop);
 }
 
-Auditor::Step Auditor::ask(std::vector<domain::Key> keys, Scope scope) const {
-  Step step{.keys = std::move(keys), .witnesses = {}, .asked = nullptr};
+std::vector<std::size_t> Auditor::witnesses_of(Scope scope) const {
+  std::vector<std::size_t> witnesses;
   for (std::size_t w = 0; w < witnesses_.size(); ++w) {
-    if (scope == Scope::kAll || !witnesses_[w].shared) step.witnesses.push_back(w);
+    if (scope == Scope::kAll || !witnesses_[w].shared) witnesses.push_back(w);
   }
-  if (step.keys.empty() || step.witnesses.empty()) return step;
-  step.asked = examination_.ask(step.keys, step.witnesses);
-  return step;
+  return witnesses;
 }
 
 absl::Status Auditor::judge(Cause cause, Step& step, std::span<const domain::LocalTime> since,
                             const std::stop_token& stop) {
   if (!step.asked) return absl::OkStatus();
+  const std::span<const domain::Key> keys = step.keys();
   const auto findings = examination_.judge(*step.asked, step.witnesses, stop);
   if (!findings.ok()) return findings.status();
   const bool detects = cause == Cause::kMoved || cause == Cause::kRead;
   const domain::LocalTime now = clock_.now();
   for (std::size_t i = 0; i < step.witnesses.size(); ++i) {
-    for (std::size_t k = 0; k < step.keys.size(); ++k) {
-      record(step.witnesses[i], step.keys[k], (*findings)[i][k], now,
-             detects ? &since[k] : nullptr);
+    for (std::size_t k = 0; k < keys.size(); ++k) {
+      record(step.witnesses[i], keys[k], (*findings)[i][k], now, detects ? &since[k] : nullptr);
     }
   }
-  observer_.looked(cause, step.keys.size());
+  observer_.looked(cause, keys.size());
   return absl::OkStatus();
 }
 

@@ -20,6 +20,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <thread>
@@ -36,7 +38,9 @@
 #include "stock/drift/key_inbox.h"
 #include "stock/drift/observer.h"
 #include "stock/drift/read_sample.h"
+#include "stock/drift/stretch.h"
 #include "stock/layers/layer.h"
+#include "stock/layers/walkable.h"
 
 namespace stock::drift {
 
@@ -44,6 +48,8 @@ namespace stock::drift {
 struct Witness {
   layers::Layer* layer = nullptr;
   bool shared = false;
+  // The same, where it can be gone through: then it names the keys of rounds, of one such witness.
+  layers::Walkable* walkable = nullptr;
 };
 
 class Auditor {
@@ -90,11 +96,18 @@ class Auditor {
   // Keys to examine, each once, and since when that is due.
   using Batch = std::map<domain::Key, domain::LocalTime>;
   enum class Scope { kOwn, kAll };
-  // Keys about which witnesses have been asked.
+  // Keys about which witnesses are asked, or will be.
   struct Step {
-    std::vector<domain::Key> keys;
+    domain::Key after;  // of a round: they come behind it
     std::vector<std::size_t> witnesses;
-    CrossExamination::Asked asked;  // null: there is nobody to ask, or nothing
+    std::shared_ptr<Stretch> stretch = nullptr;  // who is asked to name them; null: nobody
+    std::size_t guide = 0;                       // that one, among the witnesses
+    CrossExamination::Asked asked = nullptr;     // null: not yet, or there is nothing to ask about
+
+    [[nodiscard]] bool begun() const { return !witnesses.empty(); }
+    [[nodiscard]] std::span<const domain::Key> keys() const {
+      return asked ? std::span(asked->keys()) : std::span<const domain::Key>();
+    }
   };
 
   void run(const std::stop_token& stop);
@@ -105,10 +118,13 @@ class Auditor {
   // Of the time.
   [[nodiscard]] double share() const;
   absl::Status go_round(Scope scope, const std::stop_token& stop);
-  absl::StatusOr<Step> begin_step(const domain::Key& after, Scope scope);
-  void end_step(const std::vector<domain::Key>& keys);
+  Step begin_step(const domain::Key& after, Scope scope) const;
+  void ask(Step& step, std::vector<domain::Key> keys,
+           std::optional<Inquiry::Made> made = std::nullopt) const;
+  absl::Status ask_about(Step& step, const std::stop_token& stop);
+  void end_step(std::span<const domain::Key> keys);
   absl::Status examine(Cause cause, const Batch& batch, Scope scope, const std::stop_token& stop);
-  Step ask(std::vector<domain::Key> keys, Scope scope) const;
+  [[nodiscard]] std::vector<std::size_t> witnesses_of(Scope scope) const;
   // `since`: one for one, or nothing.
   absl::Status judge(Cause cause, Step& step, std::span<const domain::LocalTime> since,
                      const std::stop_token& stop);

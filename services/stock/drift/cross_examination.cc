@@ -53,16 +53,18 @@ struct CrossExamination::Look {
   std::vector<KeyHistory> histories;       // by key
   Compare compare;
 
-  [[nodiscard]] Finding judge(std::size_t witness, std::size_t key) const {
+  // Once of each: the claim goes into the finding.
+  [[nodiscard]] Finding judge(std::size_t witness, std::size_t key) {
+    Claim& claim = claims[witness][key];
     const KeyHistory& history = histories[key];
-    return {.claim = claims[witness][key],
-            .judgement = compare(claims[witness][key], history),
+    const Judgement judgement = compare(claim, history);
+    return {.claim = std::move(claim),
+            .judgement = judgement,
             .newest = history.newest,
             .truth = history.current};
   }
   // Says what nobody but a standby can know yet.
-  [[nodiscard]] bool runs_ahead(std::size_t witness, std::size_t key) const {
-    const Claim& claim = claims[witness][key];
+  [[nodiscard]] bool runs_ahead(const Claim& claim, std::size_t key) const {
     return claim.answer.found() && (claim.answer.reading.version > histories[key].newest ||
                                     claims_unknown_heartbeat(claim, histories[key]));
   }
@@ -93,17 +95,18 @@ absl::StatusOr<CrossExamination::Findings> CrossExamination::examine(
 }
 
 CrossExamination::Asked CrossExamination::ask(std::vector<domain::Key> keys,
-                                              std::span<const std::size_t> witnesses) const {
+                                              std::span<const std::size_t> witnesses,
+                                              std::optional<Inquiry::Made> made) const {
   std::vector<layers::Layer*> asked;
   asked.reserve(witnesses.size());
   for (const std::size_t w : witnesses) asked.push_back(witnesses_[w]);
-  return Inquiry::send(std::move(keys), asked, clock_, patience_);
+  return Inquiry::send(std::move(keys), asked, clock_, patience_, std::move(made));
 }
 
 absl::StatusOr<CrossExamination::Findings> CrossExamination::judge(
     Inquiry& asked, std::span<const std::size_t> witnesses, const std::stop_token& stop) {
   const std::vector<domain::Key>& keys = asked.keys();
-  const absl::StatusOr<Look> first = look(asked, stop);
+  absl::StatusOr<Look> first = look(asked, stop);
   if (!first.ok()) return first.status();
 
   Findings findings(witnesses.size());
@@ -117,7 +120,7 @@ absl::StatusOr<CrossExamination::Findings> CrossExamination::judge(
       if (!diverges(findings[w][k].judgement.verdict)) continue;
       if (accused.empty() || accused.back() != w) accused.push_back(w);
       disputed.push_back(k);
-      ahead = ahead || first->runs_ahead(w, k);
+      ahead = ahead || first->runs_ahead(findings[w][k].claim, k);
     }
   }
   if (accused.empty()) return findings;
@@ -137,7 +140,7 @@ absl::StatusOr<CrossExamination::Findings> CrossExamination::judge(
   std::vector<domain::Key> about;
   about.reserve(disputed.size());
   for (const std::size_t k : disputed) about.push_back(keys[k]);
-  const absl::StatusOr<Look> second = look(*ask(std::move(about), again), stop);
+  absl::StatusOr<Look> second = look(*ask(std::move(about), again), stop);
   if (!second.ok()) return second.status();
 
   for (std::size_t i = 0; i < accused.size(); ++i) {
@@ -146,8 +149,9 @@ absl::StatusOr<CrossExamination::Findings> CrossExamination::judge(
       if (!diverges(finding.judgement.verdict)) continue;
       const Claim said_first = std::move(finding.claim);
       finding = second->judge(i, j);
-      finding.judgement = certain(finding, said_first, first->histories[disputed[j]],
-                                  second->histories[j], second->runs_ahead(i, j), writers);
+      finding.judgement =
+          certain(finding, said_first, first->histories[disputed[j]], second->histories[j],
+                  second->runs_ahead(finding.claim, j), writers);
     }
   }
   return findings;
@@ -201,12 +205,10 @@ absl::StatusOr<CrossExamination::Look> CrossExamination::look(Inquiry& asked,
   const std::vector<domain::Key>& keys = asked.keys();
   Look look{.claims = {}, .histories = {}, .compare = judge_};
   for (Inquiry::Statement& statement : asked.wait(stop)) {
-    std::vector<Claim>& claims = look.claims.emplace_back(keys.size());
+    std::vector<Claim>& claims = look.claims.emplace_back();
     if (!statement.answered) {
-      for (Claim& claim : claims) {
-        claim.answer.outcome = domain::Outcome::kTimeout;
-        claim.detail = "no answer in time";
-      }
+      claims.resize(keys.size(), {.answer = {.outcome = domain::Outcome::kTimeout},
+                                  .detail = "no answer in time"});
       continue;
     }
     const auto earliest = database_clock_.earliest(statement.sent);
@@ -214,8 +216,9 @@ absl::StatusOr<CrossExamination::Look> CrossExamination::look(Inquiry& asked,
     if (!earliest || !latest) {
       return absl::UnavailableError("the database's clock has not been measured yet");
     }
-    for (std::size_t k = 0; k < keys.size(); ++k) {
-      claims[k] = {std::move(statement.answers[k]), *earliest, *latest, statement.detail};
+    claims.reserve(keys.size());
+    for (layers::Answer& answer : statement.answers) {
+      claims.push_back({std::move(answer), *earliest, *latest, statement.detail});
     }
   }
   if (stop.stop_requested()) return absl::CancelledError("the audit is stopping");

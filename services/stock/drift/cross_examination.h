@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -31,8 +32,9 @@ class CrossExamination {
                    const clock::DatabaseClock& database_clock, const clock::LocalClock& clock,
                    std::chrono::nanoseconds patience, Compare judge = &compare);
 
-  // Blocks. First all witnesses are asked, at the same time; only then the ledger: what a witness
-  // says and the ledger does not know is made up. Whoever contradicts the ledger is asked once
+  // Blocks. First all witnesses are asked, at the same time (but for one that named the keys, and
+  // said then what it has of them); only then the ledger: what a witness says and the ledger does
+  // not know is made up. Whoever contradicts the ledger is asked once
   // more, and what comes of that counts. A second kStale stands only when the version is lower than
   // what the first history showed: that was visible to everybody before the second question, so
   // that nobody is accused because a commit was just becoming visible. A second kAhead stands only
@@ -52,7 +54,10 @@ class CrossExamination {
 
   // The two halves of it, so that witnesses answer about some keys while others are judged.
   using Asked = std::shared_ptr<Inquiry>;
-  Asked ask(std::vector<domain::Key> keys, std::span<const std::size_t> witnesses) const;
+  // `made`: what one of `witnesses`, by its index among these, has said of the keys already, when
+  // it named them.
+  Asked ask(std::vector<domain::Key> keys, std::span<const std::size_t> witnesses,
+            std::optional<Inquiry::Made> made = std::nullopt) const;
   // Once. `witnesses` are those that were asked.
   absl::StatusOr<Findings> judge(Inquiry& asked, std::span<const std::size_t> witnesses,
                                  const std::stop_token& stop);

@@ -70,7 +70,7 @@ class HistorySource {
   virtual absl::StatusOr<std::vector<KeyHistory>> histories(
       std::span<const HistoryQuestion> questions) = 0;
   // The same of what is newest alone, which costs a third: `oldest` and `versions` are not filled,
-  // nor who saw the newest version and by when.
+  // nor when the newest version was written, by whom, and by when it was seen.
   virtual absl::StatusOr<std::vector<KeyHistory>> newest(std::span<const domain::Key> keys) {
     std::vector<HistoryQuestion> questions;
     questions.reserve(keys.size());

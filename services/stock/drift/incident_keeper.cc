@@ -59,7 +59,7 @@ IncidentKeeper::~IncidentKeeper() {
 void IncidentKeeper::found(std::size_t layer, const domain::Key& key, const Finding& finding) {
   const std::string& name = options_.witnesses[layer].layer;
   const bool lies = opens_incident(name, finding.judgement, options_.max_staleness);
-  if (!lies && !shows_recovery(finding.judgement.verdict)) return;
+  if (!lies && (!shows_recovery(finding.judgement.verdict) || nobody_lies())) return;
   Sighting sighting{.teller = {.witness = name_of(layer), .key = key},
                     .layer = name,
                     .lies = lies,
@@ -94,6 +94,12 @@ void IncidentKeeper::judged(const Told& told, const Judged& judged) {
     }
   }
   note(std::move(sighting));
+}
+
+// Then there is nothing to recover from, as nearly always.
+bool IncidentKeeper::nobody_lies() {
+  const std::lock_guard lock(mutex_);
+  return standing_.empty() && notes_.empty();
 }
 
 // With the mutex held.

@@ -93,6 +93,7 @@ class IncidentKeeper final : public Auditor::Listener, public TestimonyListener 
   void judged(const Told& told, const Judged& judged) override;
 
  private:
+  [[nodiscard]] bool nobody_lies();
   void note(Sighting sighting);
   [[nodiscard]] bool is_outside(const Teller& teller) const;
   [[nodiscard]] bool is_examined(const Teller& teller) const;

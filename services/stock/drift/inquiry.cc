@@ -8,20 +8,26 @@ namespace stock::drift {
 std::shared_ptr<Inquiry> Inquiry::send(std::vector<domain::Key> keys,
                                        const std::vector<layers::Layer*>& layers,
                                        const clock::LocalClock& clock,
-                                       std::chrono::nanoseconds patience) {
-  std::shared_ptr<Inquiry> inquiry(new Inquiry(std::move(keys), layers.size(), clock, patience));
-  for (std::size_t i = 0; i < layers.size(); ++i) inquiry->ask(*layers[i], i);
+                                       std::chrono::nanoseconds patience,
+                                       std::optional<Made> made) {
+  const std::size_t asked_already = made ? made->layer : layers.size();
+  std::shared_ptr<Inquiry> inquiry(
+      new Inquiry(std::move(keys), layers.size(), clock, patience, std::move(made)));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (i != asked_already) inquiry->ask(*layers[i], i);
+  }
   return inquiry;
 }
 
 Inquiry::Inquiry(std::vector<domain::Key> keys, std::size_t layers, const clock::LocalClock& clock,
-                 std::chrono::nanoseconds patience)
+                 std::chrono::nanoseconds patience, std::optional<Made> made)
     : keys_(std::move(keys)),
       clock_(clock),
       deadline_(clock.now() + patience),
-      outstanding_(layers),
+      outstanding_(made ? layers - 1 : layers),
       statements_(layers) {
   for (Statement& statement : statements_) statement.answers.resize(keys_.size());
+  if (made) statements_[made->layer] = std::move(made->statement);
 }
 
 void Inquiry::ask(layers::Layer& layer, std::size_t index) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -30,11 +31,19 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
     domain::LocalTime received;
   };
 
-  // Asks, and does not wait. The clock outlives the reads, as the layers do.
+  // What one of the layers, by its index, has said of the keys already.
+  struct Made {
+    std::size_t layer = 0;
+    Statement statement;
+  };
+
+  // Asks, and does not wait; whoever has made his statement is not asked. The clock outlives the
+  // reads, as the layers do.
   static std::shared_ptr<Inquiry> send(std::vector<domain::Key> keys,
                                        const std::vector<layers::Layer*>& layers,
                                        const clock::LocalClock& clock,
-                                       std::chrono::nanoseconds patience);
+                                       std::chrono::nanoseconds patience,
+                                       std::optional<Made> made = std::nullopt);
   // Once: waits until `patience` after it was sent, and returns one statement per layer. Returns
   // early when `stop` is requested.
   std::vector<Statement> wait(const std::stop_token& stop);
@@ -43,7 +52,7 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
 
  private:
   Inquiry(std::vector<domain::Key> keys, std::size_t layers, const clock::LocalClock& clock,
-          std::chrono::nanoseconds patience);
+          std::chrono::nanoseconds patience, std::optional<Made> made);
 
   void ask(layers::Layer& layer, std::size_t index);
   void received(std::size_t index, std::string detail);

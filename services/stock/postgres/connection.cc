@@ -82,14 +82,17 @@ std::int64_t number(const pqxx::field& field) {
 }
 
 domain::Counts counts(const pqxx::row& row, int first) {
-  auto field = row.begin();
-  field += first - 1;
-  const auto next = [&field] { return number(++field); };
-  return {.on_hand = next(),
-          .reserved = next(),
-          .committed = next(),
-          .safety_stock = next(),
-          .backorder_limit = next()};
+  Fields fields(row);
+  fields.skip(first);
+  return fields.counts();
+}
+
+domain::Counts Fields::counts() {
+  return {.on_hand = number(),
+          .reserved = number(),
+          .committed = number(),
+          .safety_stock = number(),
+          .backorder_limit = number()};
 }
 
 }  // namespace stock::postgres

@@ -70,4 +70,23 @@ inline domain::DatabaseTime time(const pqxx::field& field) {
 // From five columns in the order of the table's.
 domain::Counts counts(const pqxx::row& row, int first);
 
+// The values of a row from left to right, for where there are many rows. Each row[n] counts two
+// references to the result, for all threads; here one field goes along.
+class Fields {
+ public:
+  explicit Fields(const pqxx::row& row) : field_(row.begin()) { --field_; }
+
+  std::int64_t number() { return postgres::number(next()); }
+  bool flag() { return postgres::flag(next()); }
+  domain::DatabaseTime time() { return postgres::time(next()); }
+  std::string text() { return std::string(postgres::text(next())); }
+  domain::Counts counts();
+  // Of the next one, until the one after it is asked for.
+  const pqxx::field& next() { return ++field_; }
+  void skip(int fields) { field_ += fields; }
+
+ private:
+  pqxx::const_row_iterator field_;
+};
+
 }  // namespace stock::postgres

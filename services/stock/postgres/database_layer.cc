@@ -23,11 +23,13 @@ absl::Status ask_levels(const Asker& asker, Session& session, std::span<const do
   return asker.ask(session, sql::levels_of_keys(asker.role()), columns(keys),
                    [&](const Dating& dating, const pqxx::result& rows) {
                      for (const pqxx::row& row : rows) {
-                       const std::int64_t position = number(row[0]);
+                       Fields fields(row);
+                       const std::int64_t position = fields.number();
                        if (position == 0) continue;
                        layers::Answer& answer = answers[static_cast<std::size_t>(position - 1)];
                        answer.outcome = domain::Outcome::kHit;
-                       answer.reading = reading(row, dating);
+                       answer.reading = reading(fields, dating);
+                       answer.reading.earliest_expiry = fields.time();
                        answer.shows = dating.shows;
                      }
                    });

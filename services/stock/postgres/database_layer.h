@@ -11,12 +11,15 @@
 #include "stock/clock/timers.h"
 #include "stock/layers/catalogue.h"
 #include "stock/layers/layer.h"
+#include "stock/layers/walkable.h"
 #include "stock/postgres/asker.h"
 #include "stock/postgres/pool.h"
 
 namespace stock::postgres {
 
-class DatabaseLayer final : public layers::Layer, public layers::Catalogue {
+class DatabaseLayer final : public layers::Layer,
+                            public layers::Walkable,
+                            public layers::Catalogue {
  public:
   DatabaseLayer(Role role, Pool& pool, clock::Timers& timers, Knowledge knowledge)
       : asker_(role, knowledge), pool_(pool), timers_(timers) {}
@@ -28,6 +31,10 @@ class DatabaseLayer final : public layers::Layer, public layers::Catalogue {
   // One statement for all keys.
   void read(std::span<const domain::Key> keys, std::span<layers::Answer> answers,
             const layers::ReadContext& context, layers::Done done) override;
+
+  // One statement, a range of the index.
+  void walk(layers::WalkQuery query, const layers::ReadContext& context,
+            layers::PageDone<layers::LevelPage> done) override;
 
   void levels(layers::LevelQuery query, const layers::ReadContext& context,
               layers::PageDone<layers::LevelPage> done) override;

@@ -24,6 +24,7 @@ using layers::PastPage;
 using layers::PastQuery;
 using layers::ReservationPage;
 using layers::ReservationQuery;
+using layers::WalkQuery;
 
 // One more than asked for tells whether there is more.
 std::string one_more(std::int32_t limit) { return std::to_string(std::int64_t{limit} + 1); }
@@ -136,6 +137,33 @@ absl::StatusOr<PastPage> ask_page(const Asker& asker, Session& session, const Pa
 }
 
 template <>
+absl::StatusOr<LevelPage> ask_page(const Asker& asker, Session& session, const WalkQuery& query) {
+  LevelPage page;
+  const absl::Status status =
+      asker.ask(session, sql::level_walk(asker.role()),
+                {query.after.sku, query.after.location, std::to_string(query.limit)},
+                [&](const Dating& dating, const pqxx::result& rows) {
+                  page.true_through = dating.true_through;
+                  page.incarnation = dating.incarnation;
+                  page.shows = dating.shows;
+                  page.keys.reserve(rows.size());
+                  page.readings.reserve(rows.size());
+                  for (const pqxx::row& row : rows) {
+                    Fields fields(row);
+                    if (fields.number() == 0) continue;
+                    domain::Reading& level = page.readings.emplace_back(reading(fields, dating));
+                    domain::Key& key = page.keys.emplace_back();
+                    key.sku = fields.text();
+                    key.location = fields.text();
+                    level.earliest_expiry = fields.time();
+                  }
+                  page.more = std::ssize(page.keys) == query.limit;
+                });
+  if (!status.ok()) return status;
+  return page;
+}
+
+template <>
 absl::StatusOr<ReservationPage> ask_page(const Asker& asker, Session& session,
                                          const ReservationQuery& query) {
   const std::vector<std::string> parameters = {
@@ -177,6 +205,11 @@ void DatabaseLayer::page(Query query, const layers::ReadContext& context,
 
 void DatabaseLayer::levels(LevelQuery query, const layers::ReadContext& context,
                            layers::PageDone<LevelPage> done) {
+  page<LevelPage>(std::move(query), context, std::move(done));
+}
+
+void DatabaseLayer::walk(WalkQuery query, const layers::ReadContext& context,
+                         layers::PageDone<LevelPage> done) {
   page<LevelPage>(std::move(query), context, std::move(done));
 }
 

@@ -36,33 +36,59 @@ std::vector<std::string> parameters(std::span<const drift::HistoryQuestion> ques
           wanted_skus.take(), wanted_locations.take(), wanted_versions.take()};
 }
 
-drift::VersionFact version_fact(const pqxx::row& row) {
-  drift::VersionFact fact{
-      .exists = flag(row[3]), .counts = counts(row, 5), .committed_at = time(row[4])};
-  const auto xid = static_cast<domain::Xid>(number(row[11]));
+// The rest of a row of sql::histories(), behind its position.
+void read_version(Fields& fields, drift::KeyHistory& history) {
+  const bool is_newest = fields.flag();
+  const domain::Version version = fields.number();
+  drift::VersionFact fact;
+  fact.exists = fields.flag();
+  fact.committed_at = fields.time();
+  fact.counts = fields.counts();
+  const pqxx::field& oldest = fields.next();
+  if (is_newest && !oldest.is_null()) history.oldest = number(oldest);
+  const auto xid = static_cast<domain::Xid>(fields.number());
   if (xid > kForeignXid) fact.xid = xid;
-  if (!row[12].is_null()) fact.seen_by = time(row[12]);
-  if (!row[13].is_null()) fact.shown_by = number(row[13]);
-  fact.is_new = !row[14].is_null() && flag(row[14]);
-  fact.written_at = time(row[15]);
-  fact.earliest_expiry = time(row[16]);
-  return fact;
+  if (const pqxx::field& seen_by = fields.next(); !seen_by.is_null()) fact.seen_by = time(seen_by);
+  if (const pqxx::field& shown_by = fields.next(); !shown_by.is_null()) {
+    fact.shown_by = number(shown_by);
+  }
+  fact.is_new = fields.flag();
+  fact.written_at = fields.time();
+  fact.earliest_expiry = fields.time();
+  if (!is_newest) {
+    history.versions.emplace(version, fact);
+    return;
+  }
+  history.newest = version;
+  history.current = fact;
+}
+
+// The same of sql::newest_versions().
+void read_newest(Fields& fields, drift::KeyHistory& history) {
+  drift::VersionFact& newest = history.current;
+  newest.exists = fields.flag();
+  history.newest = fields.number();
+  newest.committed_at = fields.time();
+  newest.counts = fields.counts();
+  newest.earliest_expiry = fields.time();
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<drift::KeyHistory>> LedgerHistory::histories(
     std::span<const drift::HistoryQuestion> questions) {
-  return ask(sql::histories(), parameters(questions), questions.size());
+  return ask(sql::histories(), parameters(questions), questions.size(), read_version);
 }
 
 absl::StatusOr<std::vector<drift::KeyHistory>> LedgerHistory::newest(
     std::span<const domain::Key> keys) {
-  return ask(sql::newest_versions(), columns(keys), keys.size());
+  return ask(sql::newest_versions(), columns(keys), keys.size(), read_newest);
 }
 
+// `read`: the rest of a row, behind the position of its key.
 absl::StatusOr<std::vector<drift::KeyHistory>> LedgerHistory::ask(
-    const Statement& statement, const std::vector<std::string>& parameters, std::size_t keys) {
+    const Statement& statement, const std::vector<std::string>& parameters, std::size_t keys,
+    ReadRow read) {
   std::vector<drift::KeyHistory> histories(keys);
   const absl::Status status = asker_.ask(
       session_, statement, parameters, [&](const Dating& dating, const pqxx::result& rows) {
@@ -72,18 +98,9 @@ absl::StatusOr<std::vector<drift::KeyHistory>> LedgerHistory::ask(
           history.shows = dating.shows;
         }
         for (const pqxx::row& row : rows) {
-          const std::int64_t position = number(row[0]);
-          if (position == 0) continue;
-          drift::KeyHistory& history = histories[static_cast<std::size_t>(position - 1)];
-          const domain::Version version = number(row[2]);
-          const drift::VersionFact fact = version_fact(row);
-          if (flag(row[1])) {
-            history.newest = version;
-            if (!row[10].is_null()) history.oldest = number(row[10]);
-            history.current = fact;
-          } else {
-            history.versions.emplace(version, fact);
-          }
+          Fields fields(row);
+          const std::int64_t position = fields.number();
+          if (position > 0) read(fields, histories[static_cast<std::size_t>(position - 1)]);
         }
       });
   if (!status.ok()) return status;

@@ -4,11 +4,14 @@
 #include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "stock/drift/history.h"
 #include "stock/postgres/asker.h"
 #include "stock/postgres/session.h"
 
 namespace stock::postgres {
+
+class Fields;
 
 class LedgerHistory final : public drift::HistorySource {
  public:
@@ -23,9 +26,11 @@ class LedgerHistory final : public drift::HistorySource {
   absl::StatusOr<std::vector<domain::Key>> keys_after(const domain::Key& after, int limit) override;
 
  private:
+  using ReadRow = absl::FunctionRef<void(Fields&, drift::KeyHistory&)>;
+
   absl::StatusOr<std::vector<drift::KeyHistory>> ask(const Statement& statement,
                                                      const std::vector<std::string>& parameters,
-                                                     std::size_t keys);
+                                                     std::size_t keys, ReadRow read);
 
   Session& session_;
   const feed::LedgerIdentity& identity_;

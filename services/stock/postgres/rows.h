@@ -21,26 +21,18 @@ inline domain::DatabaseTime earliest_expiry(const pqxx::row& row) {
   return time(row[row.size() - 3]);
 }
 
-// position, exists, version, as_of, five counts, ..., earliest expiry, two NULLs. A snapshot may
-// show what was committed after the stamp that it is dated by; such a version was not true at the
-// stamp yet, but it was when it was committed. Unless that instant has not come yet: then the clock
-// was set back since, and it is of another time.
-inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
-  // One iterator for all: each row[n] would count a reference to the result, for all threads.
-  auto field = row.begin();
-  const auto next = [&field]() -> const pqxx::field& { return ++field; };
-  const bool exists = flag(next());
-  const domain::Version version = number(next());
-  const domain::DatabaseTime as_of = time(next());
-  const domain::Counts counts{.on_hand = number(next()),
-                              .reserved = number(next()),
-                              .committed = number(next()),
-                              .safety_stock = number(next()),
-                              .backorder_limit = number(next())};
+// exists, version, as_of, five counts; the earliest expiry is to be added. A snapshot may show what
+// was committed after the stamp that it is dated by; such a version was not true at the stamp yet,
+// but it was when it was committed. Unless that instant has not come yet: then the clock was set
+// back since, and it is of another time.
+inline domain::Reading reading(Fields& fields, const Dating& dating) {
+  const bool exists = fields.flag();
+  const domain::Version version = fields.number();
+  const domain::DatabaseTime as_of = fields.time();
   return {.exists = exists,
           .version = version,
-          .counts = counts,
-          .earliest_expiry = earliest_expiry(row),
+          .counts = fields.counts(),
+          .earliest_expiry = {},
           .as_of = as_of,
           .true_through =
               as_of <= dating.clock ? std::max(dating.true_through, as_of) : dating.true_through,
@@ -49,6 +41,15 @@ inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
           .confirmed_at = {},
           .confirmed_within = {},
           .layer = {}};
+}
+
+// Of a whole row: position, the same, ..., earliest expiry, two NULLs.
+inline domain::Reading reading(const pqxx::row& row, const Dating& dating) {
+  Fields fields(row);
+  fields.skip(1);
+  domain::Reading reading = postgres::reading(fields, dating);
+  reading.earliest_expiry = earliest_expiry(row);
+  return reading;
 }
 
 inline domain::Key key(const pqxx::row& row, int first) {

@@ -21,6 +21,9 @@ const Statement& levels_of_keys(Role role);
 // from location, to location, from SKU, to SKU, after location, after SKU, limit
 //   -> position, exists, version, as_of, five counts, sku, location, earliest expiry
 const Statement& level_page(Role role);
+// after SKU, after location, limit
+//   -> 1, exists, version, as_of, five counts, sku, location, earliest expiry: in no order
+const Statement& level_walk(Role role);
 // sku, location, below version, limit
 //   -> position, version, committed at, five deltas, five counts, is deleted, kind, reason,
 //      reference, actor, request
@@ -47,7 +50,9 @@ const Statement& pulse();
 //      that is kept if it is the newest, xid, seen by or NULL, first heartbeat that shows it or
 //      NULL
 const Statement& histories();
-// skus, locations -> the same rows of the newest versions, with NULL from the oldest version on
+// skus, locations
+//   -> position, exists, version, committed at, five counts, earliest expiry: of the newest version
+//      of each key that has one
 const Statement& newest_versions();
 // -> the transactions under way that may have written a movement or a heartbeat
 const Statement& writers();
