@@ -153,6 +153,7 @@ TEST_F(ServiceLiesTest, a_forged_heartbeat_is_misdated_on_old_versions_and_on_th
 TEST_F(ServiceLiesTest, an_old_copy_put_back_is_stale_by_what_has_happened_since) {
   StockdProcess stockd(all_layers());
   StockClient client(stockd.address());
+  await_redis(stockd);
   const auto redis_says = [&](int version) {
     return eventually([&] { return ask(client, "redis", "back").statement().version(); },
                       Eq(version));
