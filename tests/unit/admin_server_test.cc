@@ -355,11 +355,36 @@ TEST_F(AdminServer, no_more_are_accepted_than_may_wait) {
     clients.push_back(std::make_unique<Connection>(port));
     clients.back()->send("GET /metrics HTTP/1.1\r\n\r\n");
   }
-  // 8 are served and 8 wait; the next one is held until there is room.
-  EXPECT_TRUE(support::eventually([&] { return accepted(port); }, 17));
-  for (int i = 0; i < 100; ++i) EXPECT_LE(accepted(port), 17);
+  // 8 are served and 8 wait, 32 are in the lobby; the next one is held until there is room.
+  EXPECT_TRUE(support::eventually([&] { return accepted(port); }, 49));
+  for (int i = 0; i < 100; ++i) EXPECT_LE(accepted(port), 49);
   answered.set_value();
   for (const auto& client : clients) EXPECT_HAS(client->read_to_end(), "HTTP/1.1 200 ");
+}
+
+TEST_F(AdminServer, who_has_only_connected_keeps_its_place_until_it_asks) {
+  Options hasty = options();
+  hasty.deadline = seconds(5);
+  const std::uint16_t port = start(std::move(hasty));
+  std::vector<std::unique_ptr<Connection>> silent;
+  for (int i = 0; i < 30; ++i) silent.push_back(std::make_unique<Connection>(port));
+  EXPECT_TRUE(support::eventually([&] { return accepted(port); }, 30));
+  for (int i = 0; i < 20; ++i) EXPECT_HAS(get(port, "/healthz"), "HTTP/1.1 200 ");
+  for (const auto& client : silent) {
+    client->send("GET /healthz HTTP/1.1\r\n\r\n");
+    EXPECT_HAS(client->read_to_end(), "HTTP/1.1 200 ");
+  }
+}
+
+TEST_F(AdminServer, of_too_many_that_have_only_connected_the_oldest_goes) {
+  const std::uint16_t port = start(options());
+  std::vector<std::unique_ptr<Connection>> silent;
+  for (int i = 0; i < 100; ++i) silent.push_back(std::make_unique<Connection>(port));
+  EXPECT_HAS(get(port, "/healthz"), "HTTP/1.1 200 ");
+  EXPECT_LE(accepted(port), 32 + 8);
+  EXPECT_EQ(silent.front()->read_to_end(), "");
+  silent.back()->send("GET /healthz HTTP/1.1\r\n\r\n");
+  EXPECT_HAS(silent.back()->read_to_end(), "HTTP/1.1 200 ");
 }
 
 TEST_F(AdminServer, a_dripping_client_is_cut_off_at_the_deadline) {

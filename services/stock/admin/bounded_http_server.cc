@@ -1,6 +1,7 @@
 #include "stock/admin/bounded_http_server.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,8 +14,10 @@
 #include <list>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace stock::admin {
 
@@ -28,18 +31,22 @@ class Connections {
   explicit Connections(int limit) : limit_(limit) {}
 
   // Runs `job`, which serves one connection, on a thread: now, or when an older one has made room.
-  // Blocks while too many wait for that.
-  void run(std::function<void()> job) {
+  // Blocks while too many wait for that. False: all are ending, and it will not be run.
+  bool run(std::function<void()> job) {
     std::unique_lock lock(mutex_);
-    fewer_.wait(lock, [this] { return std::ssize(waiting_) < limit_; });
+    fewer_.wait(lock, [this] { return ending_ || std::ssize(waiting_) < limit_; });
+    if (ending_) {
+      return false;
+    }
     if (threads_ == limit_) {
       waiting_.push_back(std::move(job));
       make_room();
-      return;
+      return true;
     }
     ++threads_;
     // Not joined one by one: `end_all` returns when the last has left.
     std::thread([this, job = std::move(job)]() mutable { work(std::move(job)); }).detach();
+    return true;
   }
 
   // `hurried` becomes true when it is to end soon, and is looked at until it is closing().
@@ -63,6 +70,7 @@ class Connections {
   void end_all() {
     std::unique_lock lock(mutex_);
     ending_ = true;
+    fewer_.notify_all();
     while (!open_.empty()) {
       hurry_oldest();
     }
@@ -82,8 +90,7 @@ class Connections {
     }
   }
 
-  // Its thread looks at that. A browser may have connected and not asked yet: so it is left a
-  // little time.
+  // Its thread looks at that. What it asks may be on its way: so it is left a little time.
   void hurry_oldest() {
     *open_.front().hurried = true;
     open_.pop_front();
@@ -120,6 +127,8 @@ class Connections {
 namespace {
 
 constexpr int kBacklog = 128;
+// So long may a client have connected and not begun to ask. Browsers connect before they ask.
+constexpr std::chrono::seconds kSilence(60);
 constexpr std::size_t kLargestRequest = 16 << 10;  // request line and headers
 constexpr std::size_t kLargestDrain = 64 << 10;
 // So long may a client that is hurried take to ask, and again to read its answer...
@@ -230,21 +239,177 @@ void close_gently(int socket) {
   ::close(socket);
 }
 
+// On the thread that accepts: a job is a connection that goes into the lobby.
 class Queue final : public httplib::TaskQueue {
  public:
-  explicit Queue(Connections& connections) : connections_(connections) {}
-  void enqueue(std::function<void()> job) override { connections_.run(std::move(job)); }
-  void shutdown() override { connections_.end_all(); }
+  explicit Queue(std::function<void()> end) : end_(std::move(end)) {}
+  void enqueue(std::function<void()> job) override { job(); }
+  void shutdown() override { end_(); }
 
  private:
-  Connections& connections_;
+  const std::function<void()> end_;
 };
 
 }  // namespace
 
+// Connections that have not begun to ask, all on one thread, which hands over those that do.
+// std::system_error: there are no descriptors left.
+class Lobby {
+ public:
+  // `serve` is given a socket, to be closed; false: it was not taken.
+  Lobby(std::size_t capacity, std::function<bool(int socket)> serve)
+      : capacity_(capacity), serve_(std::move(serve)), thread_([this] { run(); }) {}
+  ~Lobby() {
+    close();
+    thread_.join();
+    ::close(bell_);
+  }
+  Lobby(const Lobby&) = delete;
+  Lobby& operator=(const Lobby&) = delete;
+
+  // Blocks while it is full of those that ask and cannot be handed over.
+  void add(int socket) {
+    std::unique_lock lock(mutex_);
+    if (size_ >= capacity_) {
+      crowded_ = true;
+      ring();
+    }
+    room_.wait(lock, [this] { return closed_ || size_ < capacity_; });
+    if (closed_) {
+      ::close(socket);
+      return;
+    }
+    ++size_;
+    arrived_.push_back(socket);
+    ring();
+  }
+
+  // Of who has not asked yet nobody is served any more. Does not wait.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    room_.notify_all();
+    ring();
+  }
+
+ private:
+  struct Guest {
+    int socket;
+    Clock::time_point leaves;
+  };
+
+  static int make_bell() {
+    const int bell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (bell < 0) {
+      throw std::system_error(errno, std::generic_category(), "eventfd");
+    }
+    return bell;
+  }
+
+  void ring() const { ::eventfd_write(bell_, 1); }
+
+  void run() {
+    std::vector<Guest> guests;  // the oldest first
+    std::vector<pollfd> watched;
+    while (let_in(guests)) {
+      watched.assign(1, {.fd = bell_, .events = POLLIN, .revents = 0});
+      for (const Guest& guest : guests) {
+        watched.push_back({.fd = guest.socket, .events = POLLIN, .revents = 0});
+      }
+      int wait = -1;
+      if (!guests.empty()) {
+        const auto left = guests.front().leaves - Clock::now();
+        wait = static_cast<int>(
+            std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+      }
+      if (::poll(watched.data(), watched.size(), wait) < 0) {
+        continue;
+      }
+      std::uint64_t rung = 0;
+      ::eventfd_read(bell_, &rung);
+      see_off(guests, watched);
+    }
+    for (const Guest& guest : guests) {
+      ::close(guest.socket);
+    }
+  }
+
+  // False: it is closed.
+  bool let_in(std::vector<Guest>& guests) {
+    const std::lock_guard lock(mutex_);
+    for (const int socket : arrived_) {
+      guests.push_back({socket, Clock::now() + kSilence});
+    }
+    arrived_.clear();
+    return !closed_;
+  }
+
+  // Whoever asks, or has left, is served; who has been silent for too long, or longest where others
+  // want to come in, goes.
+  void see_off(std::vector<Guest>& guests, const std::vector<pollfd>& watched) {
+    std::vector<Guest> silent;
+    std::vector<int> asking;
+    for (std::size_t i = 0; i < guests.size(); ++i) {
+      if (watched[i + 1].revents != 0) {
+        asking.push_back(guests[i].socket);
+      } else {
+        silent.push_back(guests[i]);
+      }
+    }
+    for (const int socket : asking) {
+      if (!serve_(socket)) {
+        ::close(socket);
+      }
+      left(1);
+    }
+    const Clock::time_point now = Clock::now();
+    auto stays =
+        std::ranges::find_if(silent, [&](const Guest& guest) { return guest.leaves > now; });
+    if (stays == silent.begin() && stays != silent.end() && is_crowded()) {
+      ++stays;
+    }
+    std::for_each(silent.begin(), stays, [](const Guest& guest) { ::close(guest.socket); });
+    left(static_cast<std::size_t>(stays - silent.begin()));
+    silent.erase(silent.begin(), stays);
+    guests = std::move(silent);
+  }
+
+  void left(std::size_t count) {
+    const std::lock_guard lock(mutex_);
+    size_ -= count;
+    room_.notify_all();
+  }
+
+  // Once for each who waits.
+  bool is_crowded() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(crowded_, false) && size_ >= capacity_;
+  }
+
+  const std::size_t capacity_;
+  const std::function<bool(int)> serve_;
+  const int bell_ = make_bell();
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable room_;
+  std::vector<int> arrived_;
+  std::size_t size_ = 0;  // of those that arrived and have not left
+  bool crowded_ = false;  // somebody waits for room
+  bool closed_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
 BoundedHttpServer::BoundedHttpServer(Limits limits)
-    : limits_(limits), connections_(std::make_unique<Connections>(limits.connections)) {
-  new_task_queue = [this] { return new Queue(*connections_); };  // httplib deletes it
+    : limits_(limits),
+      connections_(std::make_unique<Connections>(limits.connections)),
+      lobby_(std::make_unique<Lobby>(
+          static_cast<std::size_t>(4 * limits.connections),
+          [this](int socket) { return connections_->run([this, socket] { serve(socket); }); })) {
+  new_task_queue = [this] {
+    return new Queue([this] {
+      lobby_->close();
+      connections_->end_all();
+    });
+  };  // httplib deletes it
   set_keep_alive_max_count(1);
   // Instead of httplib's own, which sets SO_REUSEPORT: a second process would share the port
   // silently. SO_REUSEADDR only lets a restart not wait for old connections to be forgotten.
@@ -259,14 +424,18 @@ BoundedHttpServer::~BoundedHttpServer() = default;
 void BoundedHttpServer::widen_backlog() { ::listen(svr_sock_, kBacklog); }
 
 bool BoundedHttpServer::process_and_close_socket(socket_t socket) {
+  lobby_->add(socket);
+  return true;
+}
+
+void BoundedHttpServer::serve(int socket) {
   std::atomic<bool> hurried = false;
   connections_->opened(socket, hurried);
   DeadlineStream stream(socket, Clock::now() + limits_.deadline, hurried);
   bool closed = false;
-  const bool served = process_request(stream, /*close_connection=*/true, closed, nullptr);
+  process_request(stream, /*close_connection=*/true, closed, nullptr);
   connections_->closing(socket);
   close_gently(socket);
-  return served;
 }
 
 }  // namespace stock::admin

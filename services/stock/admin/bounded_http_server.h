@@ -4,7 +4,11 @@
 //
 // As it comes, each connection keeps one of a few threads for as long as it likes: a handful of
 // idle ones, or one that sends a byte now and then, block everybody else. Here
-//   - a connection lives until its deadline at most, and carries one request;
+//   - who has connected and not begun to ask holds no thread, and may take a minute for it: as
+//     browsers do, that connect before they ask. Of four times as many as are served the oldest
+//     goes;
+//   - from its first byte on a connection lives until its deadline at most, and carries one
+//   request;
 //   - connections are served at the same time, up to a limit; past it the oldest makes room: what
 //     it has asked already is answered, if it soon reads that; what it has yet to ask is not waited
 //     for;
@@ -20,6 +24,7 @@
 namespace stock::admin {
 
 class Connections;
+class Lobby;
 
 class BoundedHttpServer final : public httplib::Server {
  public:
@@ -36,10 +41,12 @@ class BoundedHttpServer final : public httplib::Server {
 
  private:
   bool process_and_close_socket(socket_t socket) override;
+  void serve(int socket);
 
   const Limits limits_;
   // Counts and owns the threads; httplib's task queue, which lives while it listens, borrows it.
   const std::unique_ptr<Connections> connections_;
+  const std::unique_ptr<Lobby> lobby_;  // its thread uses the connections
 };
 
 }  // namespace stock::admin

@@ -63,10 +63,10 @@ struct Options {
   // (503). So many threads can wait, whatever is open in browsers; the others are there for
   // machines.
   int max_console_questions = 4;
-  // Connections at a time, each on a thread that lasts as long as it. Past this many, the oldest
-  // makes room for the newest.
+  // Connections at a time that have begun to ask, each on a thread that lasts as long as it. Past
+  // this many, the oldest makes room for the newest.
   int max_connections = 64;
-  // From a connection to the last byte of its answer.
+  // From the first byte of a request to the last one of its answer.
   std::chrono::milliseconds deadline = std::chrono::seconds(5);
 };
 
