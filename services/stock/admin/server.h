@@ -6,8 +6,8 @@
 //   GET /healthz   200 while the process serves at all: restart it when this fails
 //   GET /readyz    200 or 503, one line per check: send it no traffic while this fails
 //   GET /console/  a page for people; /console/api/METHOD?FIELD=VALUE is what it asks, by `console`
-//   POST /console/api/METHOD   changes something, by `change`, where that is set; from the page
-//   alone GET /          this list
+//   POST /console/api/METHOD   changes something, by `change`, where set; from the page alone
+//   GET /          this list
 //
 // HEAD works wherever GET does; any other method gets 405, any other path 404. The binary owns the
 // server; what the functions use must outlive it. They are called on the server's threads, several
