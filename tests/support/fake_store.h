@@ -219,10 +219,10 @@ class FakeStore final : public ledger::Store {
       return due;
     }
 
-    absl::StatusOr<domain::Transaction> commit(const ledger::Plan& plan) override {
+    absl::StatusOr<ledger::Committed> commit(const ledger::Plan& plan) override {
       EXPECT_FALSE(plan.empty()) << "there is nothing to commit";
       const absl::StatusOr<domain::Transaction> written = write(plan);
-      if (!written.ok()) return written;
+      if (!written.ok()) return written.status();
       if (store_.before_commit_) store_.before_commit_();
       const std::lock_guard guard(store_.mutex_);
       if (auto failure = store_.next_failure(Step::kCommit)) {
@@ -234,12 +234,7 @@ class FakeStore final : public ledger::Store {
         return failure->status;
       }
       store_.state_ = *std::move(after_);
-      return written;
-    }
-
-    std::optional<domain::DatabaseTime> committed_at() override {
-      const std::lock_guard guard(store_.mutex_);
-      return store_.now_;
+      return ledger::Committed{.transaction = *written, .at = store_.now_};
     }
 
    private:

@@ -33,7 +33,7 @@ class Flights final : public Layer {
     int max_flights = 4;  // reads of the layer under way at the same time
     int max_batch = 256;  // keys in one of them
     // Beside others a flight leaves with no fewer keys than this for each of them...
-    std::size_t company = 8;
+    std::size_t company = 16;
     // ...or when none has left for so long: what is under way may take its time then.
     std::chrono::nanoseconds hurry = std::chrono::milliseconds(1);
     std::chrono::nanoseconds timeout = std::chrono::seconds(1);

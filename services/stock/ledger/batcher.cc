@@ -177,7 +177,7 @@ absl::StatusOr<Books> open_books(Transaction& transaction,
 
 // The levels as the plan leaves them: what came between was never visible. What an import left is
 // not announced: nobody has asked for a million keys.
-Batcher::Announcements announcements(const Plan& plan, const domain::Transaction& transaction,
+Batcher::Announcements announcements(const Plan& plan, const Committed& committed,
                                      domain::HeartbeatNumber heartbeat) {
   std::map<domain::Key, const PlannedMovement*> last;
   for (const PlannedMovement& movement : plan.movements) last[movement.key] = &movement;
@@ -190,9 +190,9 @@ Batcher::Announcements announcements(const Plan& plan, const domain::Transaction
          .version = movement->version,
          .counts = movement->after,
          .earliest_expiry = movement->earliest_expiry.value_or(domain::DatabaseTime{}),
-         .as_of = {},
-         .true_through = {},
-         .incarnation = transaction.incarnation,
+         .as_of = *committed.at,
+         .true_through = *committed.at,
+         .incarnation = committed.transaction.incarnation,
          .heartbeat = heartbeat,
          .confirmed_at = {},
          .confirmed_within = {},
@@ -361,9 +361,10 @@ absl::Status Batcher::attempt(Batch& batch, std::vector<domain::Key>& keys) {
       }
     }
     if (!committed.ok()) return committed.status();
-    plan.committed_by(*committed);
+    plan.committed_by(committed->transaction);
     // Another primary may have taken over since: its heartbeats are not those that were seen.
-    if (seen.heartbeat != 0 && seen.incarnation == committed->incarnation) {
+    if (committed->at && seen.heartbeat != 0 &&
+        seen.incarnation == committed->transaction.incarnation) {
       news = announcements(plan, *committed, seen.heartbeat);
     }
   } else {
@@ -371,15 +372,8 @@ absl::Status Batcher::attempt(Batch& batch, std::vector<domain::Key>& keys) {
   }
   observer_.batch_decided(plan, clock_.now() - began);
   answer_all(batch, std::move(plan.outcomes), books->due.truncated);
-  if (!news.keys.empty()) announce(**transaction, std::move(news));
+  if (!news.keys.empty()) announcer_->committed(news.keys, news.levels);
   return absl::OkStatus();
-}
-
-void Batcher::announce(Transaction& transaction, Announcements news) {
-  const std::optional<domain::DatabaseTime> at = transaction.committed_at();
-  if (!at) return;
-  for (domain::Reading& level : news.levels) level.as_of = level.true_through = *at;
-  announcer_->committed(news.keys, news.levels);
 }
 
 void Batcher::answer_all(Batch& batch, std::vector<Outcome> outcomes, bool more_due) {

@@ -124,7 +124,6 @@ class Batcher {
   void back_off(const Batch& batch, int failures);
   [[nodiscard]] domain::LocalTime stop_deadline() const;
 
-  void announce(Transaction& transaction, Announcements news);
   // `more_due`: of what is short now, more comes back by the next transaction.
   void answer_all(Batch& batch, std::vector<Outcome> outcomes, bool more_due);
   void answer(Pending& pending, Outcome outcome);

@@ -111,6 +111,13 @@ struct Plan {
   std::vector<const Request*> applied;
 };
 
+struct Committed {
+  domain::Transaction transaction;
+  // None: the server does not keep it. It precedes the commit's visibility; a clock read afterwards
+  // could be later than the next commit.
+  std::optional<domain::DatabaseTime> at;
+};
+
 // Errors of all calls: ABORTED: somebody else was faster (deadlock, serialization, unique key):
 // start again. CANCELLED: somebody else keeps locked what is needed, and has for long; nothing was
 // changed. UNAVAILABLE: the connection is gone. INVALID_ARGUMENT: this data is not acceptable,
@@ -133,14 +140,9 @@ class Transaction {
   virtual absl::StatusOr<DueHolds> due(std::span<const domain::Key> keys,
                                        domain::DatabaseTime now) = 0;
   // Writes the movements, the levels that follow from the last one of each key, the reservations,
-  // and the requests as remembered, as a set, and commits. Returns which transaction that was.
-  // UNAVAILABLE here means that nobody knows whether it is committed; with any other error it is
-  // not.
-  virtual absl::StatusOr<domain::Transaction> commit(const Plan& plan) = 0;
-  // When this was committed, after commit(), where the server keeps that and can be asked: so ask
-  // when nobody waits for an answer any more. The instant precedes the commit's visibility; a clock
-  // read afterwards could be later than the next commit.
-  virtual std::optional<domain::DatabaseTime> committed_at() = 0;
+  // and the requests as remembered, as a set, and commits. UNAVAILABLE here means that nobody knows
+  // whether it is committed; with any other error it is not.
+  virtual absl::StatusOr<Committed> commit(const Plan& plan) = 0;
 };
 
 // Used by one thread, the batcher's.

@@ -93,8 +93,7 @@ class PostgresTransaction final : public ledger::Transaction {
   absl::StatusOr<Reservations> reservations(std::span<const domain::Uuid> ids) override;
   absl::StatusOr<ledger::DueHolds> due(std::span<const domain::Key> keys,
                                        domain::DatabaseTime now) override;
-  absl::StatusOr<domain::Transaction> commit(const ledger::Plan& plan) override;
-  std::optional<domain::DatabaseTime> committed_at() override;
+  absl::StatusOr<ledger::Committed> commit(const ledger::Plan& plan) override;
 
  private:
   using Steps = std::vector<Step>;
@@ -263,39 +262,27 @@ absl::Status PostgresTransaction::learn(const pqxx::result& result) {
   return absl::OkStatus();
 }
 
-// After an error the server runs nothing more of a message: so a COMMIT that succeeds has committed
-// all of it. An error may be that of anything that was sent, and once COMMIT has been sent, only an
-// answer tells what became of it: that is asked for.
-absl::StatusOr<domain::Transaction> PostgresTransaction::commit(const ledger::Plan& plan) {
+// The question goes in the message that commits, for no answer of its own. After an error the
+// server runs nothing more of a message; the error may be that of anything that was sent, also
+// before or after COMMIT, and only an answer tells what became of it: so it is asked for again.
+absl::StatusOr<ledger::Committed> PostgresTransaction::commit(const ledger::Plan& plan) {
   Steps steps = steps_of(plan);
   steps.emplace_back("COMMIT");
-  const absl::Status status = session_.use([&](Connection& connection) {
-    exec(connection, std::move(steps));
-    over_ = true;
-    return absl::OkStatus();
-  });
-  if (status.ok()) return transaction_;
-  if (!session_.connected()) return absl::UnavailableError(status.message());
-  const absl::Status asked = session_.use([&](Connection& connection) {
-    block_->exec("ROLLBACK");  // alone: in a failed transaction the question cannot be prepared
-    return learn(connection.exec(*block_, {question()}));
-  });
-  if (asked.ok()) return transaction_;
+  steps.push_back(question());
+  absl::Status status = session_.use(
+      [&](Connection& connection) { return learn(exec(connection, std::move(steps))); });
+  if (!status.ok() && !over_ && session_.connected()) {
+    const absl::Status asked = session_.use([this](Connection& connection) {
+      block_->exec("ROLLBACK");  // alone: in a failed transaction the question cannot be prepared
+      return learn(connection.exec(*block_, {question()}));
+    });
+    if (asked.ok()) status = asked;
+  }
+  if (status.ok()) return ledger::Committed{.transaction = transaction_, .at = committed_at_};
   if (!over_) return absl::UnavailableError(status.message());
   // It is rolled back, and that is known: it may be tried again at once.
   const absl::Status known = as_promised(status);
   return absl::IsUnavailable(known) ? absl::AbortedError(known.message()) : known;
-}
-
-std::optional<domain::DatabaseTime> PostgresTransaction::committed_at() {
-  if (over_ && !committed_at_ && session_.connected()) {
-    session_
-        .use([this](Connection& connection) {
-          return learn(connection.exec(*block_, {question()}));
-        })
-        .IgnoreError();
-  }
-  return committed_at_;
 }
 
 }  // namespace

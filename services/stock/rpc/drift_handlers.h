@@ -79,11 +79,10 @@ class DriftHandlers {
   v1::DriftService::AsyncService service_;
 };
 
-// Posts `posted` calls of an RPC of DriftService that the function `handle` answers.
-#define DRIFT_RPC(server, rpc, posted, handle)                            \
-  (server).add_method<v1::rpc##Request, v1::rpc##Response>(               \
-      kDriftService, #rpc, posted,                                        \
-      [this](auto... arguments) { service_.Request##rpc(arguments...); }, \
+// Waits for calls of an RPC of DriftService that the function `handle` answers.
+#define DRIFT_RPC(server, rpc, handle)                                                         \
+  (server).add_method<v1::rpc##Request, v1::rpc##Response>(                                    \
+      kDriftService, #rpc, [this](auto... arguments) { service_.Request##rpc(arguments...); }, \
       [this](UnaryCall<v1::rpc##Request, v1::rpc##Response>& call) { handle(rooms_, call); })
 
 }  // namespace stock::rpc

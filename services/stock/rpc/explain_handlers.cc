@@ -19,7 +19,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 4;
 constexpr int kMaxKeys = 1000;
 constexpr std::int32_t kUsualMovements = 10;
 constexpr std::int32_t kMaxMovements = 100;
@@ -219,9 +218,9 @@ void fill_explanation(const DriftRooms& rooms, const drift::Question& question,
 }
 
 void DriftHandlers::attach_explaining(Server& server) {
-  DRIFT_RPC(server, ExplainStockLevel, kPosted, explain);
-  DRIFT_RPC(server, AuditStockLevels, kPosted, audit);
-  DRIFT_RPC(server, RepairStockLevel, kPosted, repair);
+  DRIFT_RPC(server, ExplainStockLevel, explain);
+  DRIFT_RPC(server, AuditStockLevels, audit);
+  DRIFT_RPC(server, RepairStockLevel, repair);
 }
 
 }  // namespace stock::rpc

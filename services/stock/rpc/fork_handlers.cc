@@ -16,7 +16,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 4;
 constexpr int kMaxKeys = 1000;
 // An operator waits longer for many evaluations than a read would.
 constexpr std::chrono::seconds kPatience{5};
@@ -122,6 +121,6 @@ void list(const DriftRooms& rooms, ForksCall& call) {
 
 }  // namespace
 
-void DriftHandlers::attach_forks(Server& server) { DRIFT_RPC(server, ListForks, kPosted, list); }
+void DriftHandlers::attach_forks(Server& server) { DRIFT_RPC(server, ListForks, list); }
 
 }  // namespace stock::rpc

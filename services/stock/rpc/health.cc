@@ -12,7 +12,6 @@ using grpc::health::v1::HealthCheckResponse;
 
 namespace {
 
-constexpr int kPostedChecks = 4;
 // A watcher costs a stream; nobody needs more of them than there are load balancers.
 constexpr std::size_t kMaxWatches = 1000;
 
@@ -145,7 +144,7 @@ void Health::wait_for_watch(grpc::ServerCompletionQueue& queue) { new Watch(*thi
 void Health::attach(Server& server) {
   server.add_service(service_);
   server.add_method<HealthCheckRequest, HealthCheckResponse>(
-      "grpc.health.v1.Health", "Check", kPostedChecks,
+      "grpc.health.v1.Health", "Check",
       [this](auto... arguments) { service_.RequestCheck(arguments...); },
       [this](UnaryCall<HealthCheckRequest, HealthCheckResponse>& call) {
         const Status now = status(call.request().service());

@@ -18,8 +18,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 4;
-
 void to_proto(const drift::Incident& incident, v1::Incident& out) {
   const drift::Finding& finding = incident.finding;
   out.set_id(incident.id);
@@ -159,9 +157,9 @@ void fill_incidents(const drift::IncidentPage& page, v1::ListIncidentsResponse& 
 }
 
 void DriftHandlers::attach_incidents(Server& server) {
-  DRIFT_RPC(server, ListIncidents, kPosted, list);
+  DRIFT_RPC(server, ListIncidents, list);
   server.add_stream<v1::WatchIncidentsRequest, WatchResponse>(
-      kDriftService, "WatchIncidents", kPosted,
+      kDriftService, "WatchIncidents",
       [this](auto... arguments) { service_.RequestWatchIncidents(arguments...); },
       [this](const v1::WatchIncidentsRequest& request, const Waker& waker,
              grpc::Status& status) -> std::unique_ptr<Source> {

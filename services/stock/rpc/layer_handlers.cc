@@ -12,7 +12,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 4;
 constexpr std::size_t kMaxTextBytes = 256;
 
 v1::RepairPolicy policy_of(layers::RepairPolicy policy) {
@@ -145,8 +144,8 @@ void list_layers(const DriftRooms& rooms, v1::ListLayersResponse& response) {
 }
 
 void DriftHandlers::attach_layers(Server& server) {
-  DRIFT_RPC(server, ListLayers, kPosted, list);
-  DRIFT_RPC(server, UpdateLayer, kPosted, update);
+  DRIFT_RPC(server, ListLayers, list);
+  DRIFT_RPC(server, UpdateLayer, update);
 }
 
 }  // namespace stock::rpc

@@ -14,8 +14,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 16;
-
 Failure bad_token() {
   return bad_field("page_token",
                    "is not one that this listing gave out; begin again without a page token");
@@ -219,10 +217,10 @@ void get_location(const Rooms& rooms, LocationCall& call) {
 }  // namespace
 
 void StockHandlers::attach_lists(Server& server) {
-  STOCK_RPC(server, ListStockLevels, kPosted, list_stock_levels);
-  STOCK_RPC(server, ListStockMovements, kPosted, list_stock_movements);
-  STOCK_RPC(server, ListLocations, kPosted, list_locations);
-  STOCK_RPC(server, GetLocation, kPosted, get_location);
+  STOCK_RPC(server, ListStockLevels, list_stock_levels);
+  STOCK_RPC(server, ListStockMovements, list_stock_movements);
+  STOCK_RPC(server, ListLocations, list_locations);
+  STOCK_RPC(server, GetLocation, get_location);
 }
 
 }  // namespace stock::rpc

@@ -24,8 +24,6 @@ namespace {
 
 constexpr int kMaxKeys = 1000;
 // Waited for in advance: enough that a burst never waits for the queue's thread.
-constexpr int kPostedHot = 512;
-constexpr int kPosted = 64;
 
 // A read on behalf of a call. Lives until it has answered the call.
 template <typename Call>
@@ -541,10 +539,10 @@ void check_availability_call(const Rooms& rooms, CheckCall& call) {
 }  // namespace
 
 void StockHandlers::attach_reads(Server& server) {
-  STOCK_RPC(server, GetStockLevel, kPostedHot, get_stock_level);
-  STOCK_RPC(server, BatchGetStockLevels, kPosted, batch_get_stock_levels);
-  STOCK_RPC(server, BatchGetStockTotals, kPosted, batch_get_stock_totals);
-  STOCK_RPC(server, CheckAvailability, kPosted, check_availability_call);
+  STOCK_RPC(server, GetStockLevel, get_stock_level);
+  STOCK_RPC(server, BatchGetStockLevels, batch_get_stock_levels);
+  STOCK_RPC(server, BatchGetStockTotals, batch_get_stock_totals);
+  STOCK_RPC(server, CheckAvailability, check_availability_call);
 }
 
 }  // namespace stock::rpc

@@ -18,7 +18,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 64;
 constexpr int kMaxLines = 1000;
 constexpr std::chrono::seconds kMinTtl(1);
 constexpr std::chrono::hours kMaxTtl(24);
@@ -284,13 +283,13 @@ void list_reservations(const Rooms& rooms, ListCall& call) {
 }  // namespace
 
 void StockHandlers::attach_reservations(Server& server) {
-  STOCK_RPC(server, CreateReservation, kPosted, create_reservation);
-  STOCK_RPC(server, UpdateReservation, kPosted, update_reservation);
-  STOCK_RPC(server, CommitReservation, kPosted, commit_reservation);
-  STOCK_RPC(server, ReleaseReservation, kPosted, release_reservation);
-  STOCK_RPC(server, FulfillReservation, kPosted, fulfill_reservation);
-  STOCK_RPC(server, GetReservation, kPosted, get_reservation);
-  STOCK_RPC(server, ListReservations, kPosted, list_reservations);
+  STOCK_RPC(server, CreateReservation, create_reservation);
+  STOCK_RPC(server, UpdateReservation, update_reservation);
+  STOCK_RPC(server, CommitReservation, commit_reservation);
+  STOCK_RPC(server, ReleaseReservation, release_reservation);
+  STOCK_RPC(server, FulfillReservation, fulfill_reservation);
+  STOCK_RPC(server, GetReservation, get_reservation);
+  STOCK_RPC(server, ListReservations, list_reservations);
 }
 
 }  // namespace stock::rpc

@@ -3,6 +3,11 @@
 // One queue with one thread costs the least processor time per call (measured: 17 to 19 µs, against
 // 27 for the callback API and 32 for a second queue or the stock health service, whose pollers
 // compete for the process's one epoll set); a machine with more cores runs more processes.
+//
+// One call of each method is waited for at a time: the next one as soon as that has come, and what
+// comes meanwhile waits within gRPC. Each object that waits costs every call: where gRPC was built
+// with its assertions, as Debian's is, it looks for each event's tag among those of all objects,
+// one by one (measured: 23,000 of 90,000 instructions per call, with 1,700 objects).
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -44,20 +49,17 @@ class Server {
 
   // Before start(). `service` outlives the server.
   void add_service(grpc::Service& service) { services_.push_back(&service); }
-  // Before start(). `request` is the generated Request… method, bound to its service; `posted`
-  // calls are waited for at a time.
+  // Before start(). `request` is the generated Request… method, bound to its service.
   template <typename Request, typename Response, typename Accept, typename Handle>
-  void add_method(std::string_view service, std::string_view name, int posted, Accept request,
-                  Handle handle);
+  void add_method(std::string_view service, std::string_view name, Accept request, Handle handle);
 
   // The same for a server stream, that `open` makes a source for (server_stream.h).
   template <typename Request, typename Response, typename Accept, typename Open>
-  void add_stream(std::string_view service, std::string_view name, int posted, Accept request,
-                  Open open);
+  void add_stream(std::string_view service, std::string_view name, Accept request, Open open);
 
   // And for one that answers each request, by `handle` (bidi_stream.h).
   template <typename Request, typename Response, typename Accept, typename Handle>
-  void add_bidi_stream(std::string_view service, std::string_view name, int posted, Accept request,
+  void add_bidi_stream(std::string_view service, std::string_view name, Accept request,
                        Handle handle);
 
   // UNAVAILABLE: the address cannot be listened on.
@@ -95,7 +97,7 @@ class Server {
 };
 
 template <typename Request, typename Response, typename Accept, typename Handle>
-void Server::add_method(std::string_view service, std::string_view name, int posted, Accept request,
+void Server::add_method(std::string_view service, std::string_view name, Accept request,
                         Handle handle) {
   auto method = std::make_shared<UnaryMethod<Request, Response>>();
   method->accept = [this, request = std::move(request)](
@@ -109,14 +111,12 @@ void Server::add_method(std::string_view service, std::string_view name, int pos
   method->outbox = &outbox_;
   method->number = observer_.method(service, name, false);
   method->calls = &calls_;
-  post_.push_back([method = method.get(), posted] {
-    for (int i = 0; i < posted; ++i) UnaryCall<Request, Response>::wait(*method);
-  });
+  post_.push_back([method = method.get()] { UnaryCall<Request, Response>::wait(*method); });
   methods_.push_back(std::move(method));
 }
 
 template <typename Request, typename Response, typename Accept, typename Open>
-void Server::add_stream(std::string_view service, std::string_view name, int posted, Accept request,
+void Server::add_stream(std::string_view service, std::string_view name, Accept request,
                         Open open) {
   auto method = std::make_shared<StreamMethod<Request, Response>>();
   method->accept = [this, request = std::move(request)](
@@ -130,15 +130,13 @@ void Server::add_stream(std::string_view service, std::string_view name, int pos
   method->loop = &streams_;
   method->number = observer_.method(service, name, true);
   method->calls = &calls_;
-  post_.push_back([method = method.get(), posted] {
-    for (int i = 0; i < posted; ++i) ServerStream<Request, Response>::wait(*method);
-  });
+  post_.push_back([method = method.get()] { ServerStream<Request, Response>::wait(*method); });
   methods_.push_back(std::move(method));
 }
 
 template <typename Request, typename Response, typename Accept, typename Handle>
-void Server::add_bidi_stream(std::string_view service, std::string_view name, int posted,
-                             Accept request, Handle handle) {
+void Server::add_bidi_stream(std::string_view service, std::string_view name, Accept request,
+                             Handle handle) {
   auto method = std::make_shared<BidiMethod<Request, Response>>();
   method->accept = [this, request = std::move(request)](
                        grpc::ServerContext* context,
@@ -150,9 +148,7 @@ void Server::add_bidi_stream(std::string_view service, std::string_view name, in
   method->loop = &streams_;
   method->number = observer_.method(service, name, true);
   method->calls = &calls_;
-  post_.push_back([method = method.get(), posted] {
-    for (int i = 0; i < posted; ++i) BidiStream<Request, Response>::wait(*method);
-  });
+  post_.push_back([method = method.get()] { BidiStream<Request, Response>::wait(*method); });
   methods_.push_back(std::move(method));
 }
 

@@ -64,11 +64,10 @@ class StockHandlers {
   v1::StockService::AsyncService service_;
 };
 
-// Posts `posted` calls of an RPC of StockService that the function `handle` answers.
-#define STOCK_RPC(server, rpc, posted, handle)                            \
-  (server).add_method<v1::rpc##Request, v1::rpc##Response>(               \
-      kStockService, #rpc, posted,                                        \
-      [this](auto... arguments) { service_.Request##rpc(arguments...); }, \
+// Waits for calls of an RPC of StockService that the function `handle` answers.
+#define STOCK_RPC(server, rpc, handle)                                                         \
+  (server).add_method<v1::rpc##Request, v1::rpc##Response>(                                    \
+      kStockService, #rpc, [this](auto... arguments) { service_.Request##rpc(arguments...); }, \
       [this](UnaryCall<v1::rpc##Request, v1::rpc##Response>& call) { handle(rooms_, call); })
 
 }  // namespace stock::rpc

@@ -22,8 +22,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 8;
-
 using Request = v1::StreamStockMovementsRequest;
 using Response = v1::StreamStockMovementsResponse;
 using Source = StreamSource<Response>;
@@ -328,7 +326,7 @@ std::optional<Failure> parse(const Rooms& rooms, const Request& request, ResumeT
 
 void StockHandlers::attach_streams(Server& server) {
   server.add_stream<Request, Response>(
-      kStockService, "StreamStockMovements", kPosted,
+      kStockService, "StreamStockMovements",
       [this](auto... arguments) { service_.RequestStreamStockMovements(arguments...); },
       [this](const Request& request, Waker waker, grpc::Status& status) -> std::unique_ptr<Source> {
         ResumeToken start;

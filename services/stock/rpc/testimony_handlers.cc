@@ -12,9 +12,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 64;
-constexpr int kPostedStreams = 4;
-
 using SubmitCall = UnaryCall<v1::SubmitTestimoniesRequest, v1::SubmitTestimoniesResponse>;
 
 void fill_truth(const DriftRooms& rooms, const drift::Told& told, const drift::Judged& judged,
@@ -89,9 +86,9 @@ void submit(const DriftRooms& rooms, SubmitCall& call) {
 }  // namespace
 
 void DriftHandlers::attach_testimonies(Server& server) {
-  DRIFT_RPC(server, SubmitTestimonies, kPosted, submit);
+  DRIFT_RPC(server, SubmitTestimonies, submit);
   server.add_bidi_stream<v1::StreamTestimoniesRequest, v1::StreamTestimoniesResponse>(
-      kDriftService, "StreamTestimonies", kPostedStreams,
+      kDriftService, "StreamTestimonies",
       [this](auto... arguments) { service_.RequestStreamTestimonies(arguments...); },
       [this](const v1::StreamTestimoniesRequest& request, v1::StreamTestimoniesResponse& response,
              domain::LocalTime deadline, absl::AnyInvocable<void(grpc::Status)> done) {

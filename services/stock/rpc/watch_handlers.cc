@@ -29,7 +29,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 16;
 constexpr int kMaxKeys = 1000;
 constexpr int kPage = 1000;  // levels of a location that are read at a time
 
@@ -550,7 +549,7 @@ class Watch final : public Source {
 
 void StockHandlers::attach_watches(Server& server) {
   server.add_stream<v1::WatchStockLevelsRequest, Response>(
-      kStockService, "WatchStockLevels", kPosted,
+      kStockService, "WatchStockLevels",
       [this](auto... arguments) { service_.RequestWatchStockLevels(arguments...); },
       [this](const v1::WatchStockLevelsRequest& request, Waker waker,
              grpc::Status& status) -> std::unique_ptr<Source> {

@@ -13,7 +13,6 @@
 namespace stock::rpc {
 namespace {
 
-constexpr int kPosted = 64;
 constexpr int kMaxLines = 1000;
 constexpr int kMaxTransfers = 500;
 
@@ -260,12 +259,12 @@ void create_location(const Rooms& rooms, LocationCall& call) {
 }  // namespace
 
 void StockHandlers::attach_writes(Server& server) {
-  STOCK_RPC(server, AdjustStock, kPosted, adjust_stock);
-  STOCK_RPC(server, SetStock, kPosted, set_stock);
-  STOCK_RPC(server, MoveStock, kPosted, move_stock);
-  STOCK_RPC(server, UpdateStockSettings, kPosted, update_stock_settings);
-  STOCK_RPC(server, ImportStockLevels, kPosted, import_stock_levels);
-  STOCK_RPC(server, CreateLocation, kPosted, create_location);
+  STOCK_RPC(server, AdjustStock, adjust_stock);
+  STOCK_RPC(server, SetStock, set_stock);
+  STOCK_RPC(server, MoveStock, move_stock);
+  STOCK_RPC(server, UpdateStockSettings, update_stock_settings);
+  STOCK_RPC(server, ImportStockLevels, import_stock_levels);
+  STOCK_RPC(server, CreateLocation, create_location);
 }
 
 void StockHandlers::attach(Server& server) {
