@@ -33,9 +33,9 @@ class Flights final : public Layer {
     int max_flights = 4;  // reads of the layer under way at the same time
     int max_batch = 256;  // keys in one of them
     // Beside others a flight leaves with no fewer keys than this for each of them...
-    std::size_t company = 16;
+    std::size_t company = 32;
     // ...or when none has left for so long: what is under way may take its time then.
-    std::chrono::nanoseconds hurry = std::chrono::milliseconds(1);
+    std::chrono::nanoseconds hurry = std::chrono::milliseconds(2);
     std::chrono::nanoseconds timeout = std::chrono::seconds(1);
     // When all keys wait for longer than this, new reads are refused, but for what the next flight
     // has room for.
