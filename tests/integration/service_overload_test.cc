@@ -100,11 +100,8 @@ TEST_F(ServiceOverloadTest, writes_that_would_wait_for_long_are_refused_and_the_
   const auto after = client_.get("wanted", "main", fully_consistent());
   EXPECT_EQ(after.response.level().counts().on_hand() - before.response.level().counts().on_hand(),
             seen.succeeded);
-  // When the crowd has gone there is room again, though the primary is as slow as before, for those
-  // who come now and then. (Right behind another write one waits while the lane asks when that was
-  // committed, which is longer here than anybody should wait.)
+  // When the crowd has gone there is room again, though the primary is as slow as before.
   EXPECT_TRUE(eventually([&] {
-    std::this_thread::sleep_for(150ms);
     return client_.adjust("wanted", "main", 1).ok() &&
            metric(stockd_, "stock_write_queue_limit") >= kCallers;
   }));
