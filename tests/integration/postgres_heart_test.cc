@@ -74,8 +74,8 @@ TEST_F(PostgresHeart, a_clock_that_is_set_back_begins_another_incarnation) {
   Heart heart(heart_options(), world_.knowledge, world_.timers);
   ASSERT_TRUE(eventually([&] { return heart.state().heartbeat; }, ::testing::Gt(0)));
   const std::string before = sql().value("SELECT id FROM stock.incarnation");
-  // As if the clock had been an hour ahead until now.
-  sql("INSERT INTO stock.heartbeat SELECT max(number) + 1, now() + interval '1 h', "
+  // As if the clock had been an hour ahead until now. The heart beats meanwhile.
+  sql("INSERT INTO stock.heartbeat SELECT max(number) + 10, now() + interval '1 h', "
       "pg_current_snapshot(), " +
       before + " FROM stock.heartbeat");
   EXPECT_TRUE(eventually([&] { return sql().value("SELECT id FROM stock.incarnation"); },

@@ -59,9 +59,8 @@ class PostgresLedgerStore : public PostgresTest {
     return transaction.commit(plan).status();
   }
   // The first unit of a key.
-  static absl::StatusOr<domain::Transaction> write_one_unit(ledger::Transaction& transaction,
-                                                            const Key& key,
-                                                            const Request& request) {
+  static absl::StatusOr<ledger::Committed> write_one_unit(ledger::Transaction& transaction,
+                                                          const Key& key, const Request& request) {
     return transaction.commit({.movements = {{.key = key,
                                               .version = 1,
                                               .before = {},
@@ -261,13 +260,19 @@ TEST_F(PostgresLedgerStore, a_request_is_applied_once) {
 TEST_F(PostgresLedgerStore, a_request_knows_the_transaction_that_applied_it) {
   const std::vector<Key> keys = {{"proof", "main"}};
   domain::Transaction persisted;
+  std::optional<domain::DatabaseTime> committed_at;
   {
     const auto transaction = writer_.begin();
     ASSERT_TRUE(transaction->open(keys, {}).ok());
     const auto written = write_one_unit(*transaction, keys[0], request(9));
     ASSERT_TRUE(written.ok()) << written.status();
-    persisted = *written;
+    persisted = written->transaction;
+    committed_at = written->at;
   }
+  ASSERT_TRUE(committed_at);
+  EXPECT_EQ(committed_at->time_since_epoch().count(),
+            sql().number("SELECT (extract(epoch FROM pg_xact_commit_timestamp(xid::xid)) * 1000000)"
+                         "::bigint FROM stock.movement WHERE sku = 'proof'"));
   EXPECT_EQ(persisted.incarnation, 4711u);
   EXPECT_EQ(std::to_string(persisted.xid),
             sql().value("SELECT xid FROM stock.movement WHERE sku = 'proof'"));
