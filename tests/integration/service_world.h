@@ -78,10 +78,13 @@ class ServiceTest : public ::testing::Test {
     return {.primary_url = primary_->url(), .flags = patient(std::move(flags))};
   }
 
-  // Waits until what is read is asked of redis, which no process waits for at its start.
+  // Waits until redis is asked for what is read and told of what is written: no process waits at
+  // its start for that to be connected, and what is told is dated by a heartbeat of the feed.
   static void await_redis(const StockdProcess& stockd) {
     ASSERT_TRUE(
         eventually([&] { return metric(stockd, R"(stock_layer_up{layer="redis"})"); }, Eq(1)));
+    ASSERT_TRUE(eventually([&] { return metric(stockd, "stock_feed_watermark_timestamp_seconds"); },
+                           Gt(0)));
   }
 
   static support::PostgresServer& primary() { return *primary_; }

@@ -38,6 +38,10 @@ void to_proto(const domain::Visit& visit, v1::Provenance& out);  // adds to the 
 // `age`: of the reading.
 void to_proto(const domain::Key& key, const domain::Reading& reading, std::chrono::microseconds age,
               v1::StockLevel& out);
+// All of it but the key. `as_old`: of another level in the same arena, true through the same
+// instant and of the same age, whose dates this one holds as well; null: there is none.
+void to_proto(const domain::Reading& reading, std::chrono::microseconds age,
+              v1::LevelProvenance* as_old, v1::StockLevel& out);
 
 v1::Layer layer_of(std::string_view name);
 

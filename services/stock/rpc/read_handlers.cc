@@ -96,8 +96,16 @@ class CallRead : public layers::Read {
     out.set_in_transition(std::ranges::any_of(
         past_levels_, [](const layers::PastLevel& level) { return level.in_transition; }));
   }
-  void fill(std::size_t key, v1::StockLevel& out) const {
-    to_proto(keys[key], readings[key], age_of(key), out);
+  // `asked` is the key in the request, in the arena of the response, which holds it instead of a
+  // copy.
+  void fill(std::size_t key, v1::Key& asked, v1::StockLevel& out) {
+    out.unsafe_arena_set_allocated_key(&asked);
+    // What one layer says at a time is of one age.
+    const bool as_before = filled_ != nullptr && age_of(key) == age_of(filled_key_) &&
+                           readings[key].true_through == readings[filled_key_].true_through;
+    to_proto(readings[key], age_of(key), as_before ? filled_ : nullptr, out);
+    filled_ = out.mutable_provenance();
+    filled_key_ = key;
     if (!flags_.empty()) fill_flagged(key, *out.mutable_flagged());
     if (past_levels_.empty()) return;
     const layers::PastLevel& level = past_levels_[key];
@@ -199,6 +207,8 @@ class CallRead : public layers::Read {
             .retry_after = {}};
   }
 
+  v1::LevelProvenance* filled_ = nullptr;  // of the level before, and the number of its key
+  std::size_t filled_key_ = 0;
   std::vector<layers::PastLevel> past_levels_;  // one for one; empty in the present
   std::vector<layers::FlagAnswer> flags_;       // one for one; empty without a cohort
 };
@@ -223,7 +233,7 @@ class GetRead final : public CallRead<GetCall> {
  public:
   using CallRead::CallRead;
   void respond(v1::GetStockLevelResponse& response) override {
-    fill(0, *response.mutable_level());
+    fill(0, *call_.request().mutable_key(), *response.mutable_level());
     fill(*response.mutable_provenance());
   }
 };
@@ -252,7 +262,8 @@ class BatchRead final : public CallRead<BatchCall> {
   using CallRead::CallRead;
   void respond(v1::BatchGetStockLevelsResponse& response) override {
     response.mutable_levels()->Reserve(static_cast<int>(position.size()));
-    for (const std::size_t i : position) fill(i, *response.add_levels());
+    auto asked = call_.request().mutable_keys()->begin();
+    for (const std::size_t i : position) fill(i, *asked++, *response.add_levels());
     fill(*response.mutable_provenance());
   }
 

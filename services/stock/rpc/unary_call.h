@@ -48,7 +48,8 @@ class UnaryCall {
   // Waits for a call. On the serving thread, or before it runs.
   static void wait(const Method& method) { new UnaryCall(method); }
 
-  [[nodiscard]] const Request& request() const { return request_; }
+  // Both in one arena, as long as the call: the response may hold parts of the request.
+  Request& request() { return request_; }
   Response& response() { return response_; }
   grpc::ServerContext& context() { return context_; }
   [[nodiscard]] layers::ReadContext read_context() const { return {deadline_, &cancelled_}; }
