@@ -1,5 +1,6 @@
 // The API as its documents describe it, on one stockd with the primary alone.
 #include <thread>
+#include <utility>
 
 #include "service_world.h"
 
@@ -198,6 +199,38 @@ TEST_F(ServiceApiTest, a_batch_answers_in_the_order_asked_and_unknown_keys_do_no
   EXPECT_FALSE(batch.response.levels(1).exists());
   EXPECT_EQ(batch.response.levels(2).counts().on_hand(), 1);
   EXPECT_EQ(batch.response.provenance().trail(0).keys(), 2);
+}
+
+TEST_F(ServiceApiTest, each_level_of_a_batch_has_the_key_asked_for_and_the_dates_of_its_layer) {
+  ASSERT_TRUE(client().adjust("kept", "main", 1).ok());
+  ASSERT_TRUE(
+      eventually([] { return client().get("kept", "main").response.level().provenance().layer(); },
+                 ::testing::Eq(v1::LAYER_MEMORY)));
+  primary().connect().exec("INSERT INTO stock.level (sku, location) VALUES ('unread', 'main')");
+  v1::BatchGetStockLevelsRequest request;
+  for (const std::string sku : {"kept", "unread", "kept"}) {
+    v1::Key& key = *request.add_keys();
+    key.set_sku(sku);
+    key.set_location("main");
+    v1::Key::GetReflection()->MutableUnknownFields(&key)->AddVarint(1000, 1);
+  }
+  const auto batch = client().batch(request);
+  ASSERT_EQ(batch.response.levels_size(), 3) << batch.message;
+  const auto dates = [&](int i) -> const v1::LevelProvenance& {
+    return batch.response.levels(i).provenance();
+  };
+  const auto instant = [](const auto& time) { return std::pair(time.seconds(), time.nanos()); };
+  for (int i = 0; i < 3; ++i) {
+    v1::Key asked = request.keys(i);
+    asked.DiscardUnknownFields();
+    EXPECT_EQ(batch.response.levels(i).key().SerializeAsString(), asked.SerializeAsString()) << i;
+    EXPECT_EQ(dates(i).layer(), i == 1 ? v1::LAYER_PRIMARY : v1::LAYER_MEMORY) << i;
+  }
+  // The database tells of now, and memory through what the feed has heard last.
+  EXPECT_LT(instant(dates(0).true_through()), instant(dates(1).true_through()));
+  EXPECT_GT(instant(dates(0).age()), instant(dates(1).age()));
+  EXPECT_EQ(instant(dates(2).true_through()), instant(dates(0).true_through()));
+  EXPECT_EQ(instant(dates(2).age()), instant(dates(0).age()));
 }
 
 TEST_F(ServiceApiTest, totals_add_up_all_locations_or_some) {

@@ -64,6 +64,11 @@ class FakeStore final : public ledger::Store {
     const std::lock_guard lock(mutex_);
     due_limit_ = limit;
   }
+  // As a server that keeps no instants of commits.
+  void forget_commits() {
+    const std::lock_guard lock(mutex_);
+    keeps_commits_ = false;
+  }
   // The clock that is read under the locks.
   void set_now(domain::DatabaseTime now) {
     const std::lock_guard lock(mutex_);
@@ -234,7 +239,9 @@ class FakeStore final : public ledger::Store {
         return failure->status;
       }
       store_.state_ = *std::move(after_);
-      return ledger::Committed{.transaction = *written, .at = store_.now_};
+      ledger::Committed committed{.transaction = *written, .at = {}};
+      if (store_.keeps_commits_) committed.at = store_.now_;
+      return committed;
     }
 
    private:
@@ -321,6 +328,7 @@ class FakeStore final : public ledger::Store {
   mutable std::mutex mutex_;  // guards the rest
   State state_;
   domain::DatabaseTime now_{std::chrono::hours(1)};
+  bool keeps_commits_ = true;
   std::optional<State> in_flight_;
   std::set<domain::Key> in_flight_keys_;
   std::deque<Failure> script_;

@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <mutex>
+#include <span>
 
 #include "batcher_world.h"
 
@@ -60,6 +62,16 @@ TEST_F(BatcherTest, nothing_is_announced_by_who_has_seen_no_heartbeat_nor_what_w
   submit(adjust(2, kTea, -300));
   refusal(1);
   batcher->stop(clock.now());
+  EXPECT_THAT(hearing.news(), IsEmpty());
+}
+
+TEST_F(BatcherTest, what_cannot_be_dated_is_applied_and_not_announced) {
+  Hearing hearing;
+  store.forget_commits();
+  batcher.emplace(options, store, clock, observer, &hearing);
+  submit(adjust(1, kTea, -3));
+  EXPECT_EQ(applied(0).levels.at(0).version, 2);
+  batcher->stop(clock.now());  // after the announcement, if there is one
   EXPECT_THAT(hearing.news(), IsEmpty());
 }
 

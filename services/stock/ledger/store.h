@@ -111,6 +111,7 @@ struct Plan {
   std::vector<const Request*> applied;
 };
 
+// A transaction that is over.
 struct Committed {
   domain::Transaction transaction;
   // None: the server does not keep it. It precedes the commit's visibility; a clock read afterwards

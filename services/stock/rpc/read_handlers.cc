@@ -97,8 +97,12 @@ class CallRead : public layers::Read {
         past_levels_, [](const layers::PastLevel& level) { return level.in_transition; }));
   }
   // `asked` is the key in the request, in the arena of the response, which holds it instead of a
-  // copy.
+  // copy, without what else the client may have put there.
   void fill(std::size_t key, v1::Key& asked, v1::StockLevel& out) {
+    const google::protobuf::Reflection& reflection = *v1::Key::GetReflection();
+    if (!reflection.GetUnknownFields(asked).empty()) {
+      reflection.MutableUnknownFields(&asked)->Clear();
+    }
     out.unsafe_arena_set_allocated_key(&asked);
     // What one layer says at a time is of one age.
     const bool as_before = filled_ != nullptr && age_of(key) == age_of(filled_key_) &&
