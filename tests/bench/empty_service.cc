@@ -4,9 +4,9 @@
 // and WatchStockLevels sends the same one again and again, each when the one before has been
 // written, until the client has had enough.
 //
-// The responses come from files, so that they are some that stockd gave: as long, and as costly to
-// serialise. On SIGTERM or SIGINT it prints how many calls it answered, since not every load
-// generator can tell an answer from an error.
+// The responses come from files, so that they are some that stockd gave: as long, and that of a
+// stream as costly to serialise. On SIGTERM or SIGINT it prints how many calls it answered, since
+// not every load generator can tell an answer from an error.
 #include <fmt/core.h>
 #include <google/protobuf/arena.h>
 #include <grpcpp/grpcpp.h>
@@ -35,12 +35,20 @@ using stock::v1::StockService;
 using stock::v1::WatchStockLevelsRequest;
 using stock::v1::WatchStockLevelsResponse;
 
+struct Service final : StockService::WithAsyncMethod_WatchStockLevels<
+                           StockService::WithAsyncMethod_GetStockLevel<StockService::Service>> {
+  // As in stockd, of which the answer is bytes already.
+  template <typename... Arguments>
+  void request(int method, Arguments... arguments) {
+    RequestAsyncUnary(method, arguments...);
+  }
+};
+
 struct Empty {
-  StockService::WithAsyncMethod_WatchStockLevels<
-      StockService::WithAsyncMethod_GetStockLevel<StockService::Service>>
-      service;
+  Service service;
+  int method = 0;  // of the service: GetStockLevel
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
-  GetStockLevelResponse answer;
+  grpc::ByteBuffer answer;
   WatchStockLevelsResponse message;
   std::int64_t answered = 0;  // of the serving thread
 };
@@ -84,8 +92,8 @@ class Call final : public Waiting {
         arena_(arena_options(block_)),
         request_(*google::protobuf::Arena::CreateMessage<GetStockLevelRequest>(&arena_)),
         writer_(&context_) {
-    empty_.service.RequestGetStockLevel(&context_, &request_, &writer_, empty_.queue.get(),
-                                        empty_.queue.get(), tag());
+    empty_.service.request(empty_.method, &context_, &request_, &writer_, empty_.queue.get(),
+                           empty_.queue.get(), tag());
   }
   Waiting* tag() { return this; }
 
@@ -94,7 +102,7 @@ class Call final : public Waiting {
   alignas(std::max_align_t) std::array<char, kBlockBytes> block_;
   google::protobuf::Arena arena_;
   GetStockLevelRequest& request_;
-  grpc::ServerAsyncResponseWriter<GetStockLevelResponse> writer_;
+  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> writer_;
   bool answering_ = false;
 };
 
@@ -160,10 +168,19 @@ int main(int argc, char** argv) {
 
   Empty empty;
   std::ifstream file(response_file, std::ios::binary);
-  if (!empty.answer.ParseFromIstream(&file)) {
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  if (!GetStockLevelResponse().ParseFromString(bytes) || bytes.empty()) {
     fmt::print(stderr, "bench_empty: {} holds no GetStockLevelResponse\n", response_file);
     return 2;
   }
+  const grpc::Slice slice(bytes);
+  empty.answer = grpc::ByteBuffer(&slice, 1);
+  empty.method = GetStockLevelRequest::descriptor()
+                     ->file()
+                     ->pool()
+                     ->FindServiceByName(StockService::service_full_name())
+                     ->FindMethodByName("GetStockLevel")
+                     ->index();
   std::ifstream message(message_file, std::ios::binary);
   if (!message_file.empty() && !empty.message.ParseFromIstream(&message)) {
     fmt::print(stderr, "bench_empty: {} holds no WatchStockLevelsResponse\n", message_file);

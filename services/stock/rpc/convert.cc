@@ -109,29 +109,24 @@ void to_proto(const domain::Visit& visit, v1::Provenance& out) {
   }
 }
 
+// The row of a level that was changed by hand may have kept one when it let go of what was held.
+std::optional<domain::DatabaseTime> first_expiry(const domain::Reading& reading) {
+  if (reading.counts.reserved == 0 || reading.earliest_expiry == domain::DatabaseTime{}) return {};
+  return reading.earliest_expiry;
+}
+
 void to_proto(const domain::Key& key, const domain::Reading& reading, microseconds age,
               v1::StockLevel& out) {
   to_proto(key, *out.mutable_key());
-  to_proto(reading, age, nullptr, out);
-}
-
-void to_proto(const domain::Reading& reading, microseconds age, v1::LevelProvenance* as_old,
-              v1::StockLevel& out) {
   out.set_exists(reading.exists);
   to_proto(reading.counts, *out.mutable_counts());
   out.set_version(reading.version);
-  // The row of a level that was changed by hand may have kept one when it let go of what was held.
-  if (reading.counts.reserved > 0 && reading.earliest_expiry != domain::DatabaseTime{}) {
-    to_proto(reading.earliest_expiry, *out.mutable_earliest_expire_time());
+  if (const auto expiry = first_expiry(reading)) {
+    to_proto(*expiry, *out.mutable_earliest_expire_time());
   }
   v1::LevelProvenance& provenance = *out.mutable_provenance();
   provenance.set_layer(layer_of(reading.layer));
   if (reading.version > 0) to_proto(reading.as_of, *provenance.mutable_as_of());
-  if (as_old != nullptr) {
-    provenance.unsafe_arena_set_allocated_true_through(as_old->mutable_true_through());
-    provenance.unsafe_arena_set_allocated_age(as_old->mutable_age());
-    return;
-  }
   to_proto(reading.true_through, *provenance.mutable_true_through());
   to_proto(age, *provenance.mutable_age());
 }

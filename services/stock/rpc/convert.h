@@ -35,13 +35,11 @@ void to_proto(const domain::Reservation& reservation, domain::DatabaseTime now,
               v1::Reservation& out);
 void to_proto(const domain::Location& location, v1::Location& out);
 void to_proto(const domain::Visit& visit, v1::Provenance& out);  // adds to the trail
-// `age`: of the reading.
+// `age`: of the reading. Levels of answers to reads by key are not made of messages: level_wire.h.
 void to_proto(const domain::Key& key, const domain::Reading& reading, std::chrono::microseconds age,
               v1::StockLevel& out);
-// All of it but the key. `as_old`: of another level in the same arena, true through the same
-// instant and of the same age, whose dates this one holds as well; null: there is none.
-void to_proto(const domain::Reading& reading, std::chrono::microseconds age,
-              v1::LevelProvenance* as_old, v1::StockLevel& out);
+// When the first hold of it may end, if any is held, and if that is known.
+std::optional<domain::DatabaseTime> first_expiry(const domain::Reading& reading);
 
 v1::Layer layer_of(std::string_view name);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,13 +18,22 @@
 #include "stock/rpc/availability.h"
 #include "stock/rpc/convert.h"
 #include "stock/rpc/freshness.h"
+#include "stock/rpc/level_wire.h"
 #include "stock/rpc/stock_handlers.h"
 
 namespace stock::rpc {
 namespace {
 
 constexpr int kMaxKeys = 1000;
-// Waited for in advance: enough that a burst never waits for the queue's thread.
+
+// Of these bytes, without a copy.
+grpc::ByteBuffer buffer_of(std::unique_ptr<std::string> bytes) {
+  const grpc::Slice slice(
+      bytes->data(), bytes->size(), [](void* owned) { delete static_cast<std::string*>(owned); },
+      bytes.get());
+  bytes.release();
+  return {&slice, 1};
+}
 
 // A read on behalf of a call. Lives until it has answered the call.
 template <typename Call>
@@ -96,33 +106,39 @@ class CallRead : public layers::Read {
     out.set_in_transition(std::ranges::any_of(
         past_levels_, [](const layers::PastLevel& level) { return level.in_transition; }));
   }
-  // `asked` is the key in the request, in the arena of the response, which holds it instead of a
-  // copy, without what else the client may have put there.
-  void fill(std::size_t key, v1::Key& asked, v1::StockLevel& out) {
-    const google::protobuf::Reflection& reflection = *v1::Key::GetReflection();
-    if (!reflection.GetUnknownFields(asked).empty()) {
-      reflection.MutableUnknownFields(&asked)->Clear();
-    }
-    out.unsafe_arena_set_allocated_key(&asked);
-    // What one layer says at a time is of one age.
-    const bool as_before = filled_ != nullptr && age_of(key) == age_of(filled_key_) &&
-                           readings[key].true_through == readings[filled_key_].true_through;
-    to_proto(readings[key], age_of(key), as_before ? filled_ : nullptr, out);
-    filled_ = out.mutable_provenance();
-    filled_key_ = key;
-    if (!flags_.empty()) fill_flagged(key, *out.mutable_flagged());
-    if (past_levels_.empty()) return;
-    const layers::PastLevel& level = past_levels_[key];
-    out.mutable_provenance()->set_in_transition(level.in_transition);
-    if (level.reading.version > 0 && level.seen_by != domain::DatabaseTime{}) {
-      to_proto(level.seen_by, *out.mutable_provenance()->mutable_seen_by());
-    }
+  // A Message with the levels of the keys at these positions in that field, and where they come
+  // from.
+  template <typename Message, typename Positions>
+  [[nodiscard]] grpc::ByteBuffer levels_of(int levels_field, const Positions& positions) {
+    auto bytes = std::make_unique<std::string>();
+    LevelWriter writer;
+    for (const std::size_t key : positions) append(key, levels_field, writer, *bytes);
+    Message rest;
+    fill(*rest.mutable_provenance());
+    rest.AppendToString(bytes.get());
+    return buffer_of(std::move(bytes));
   }
 
   const Rooms& rooms_;
   Call& call_;
 
  private:
+  void append(std::size_t key, int field, LevelWriter& writer, std::string& message) const {
+    LevelWords words{.key = keys[key], .reading = readings[key], .age = age_of(key)};
+    if (!past_levels_.empty()) {
+      const layers::PastLevel& level = past_levels_[key];
+      words.in_transition = level.in_transition;
+      if (level.reading.version > 0 && level.seen_by != domain::DatabaseTime{}) {
+        words.seen_by = level.seen_by;
+      }
+    }
+    if (flags_.empty()) return writer.append(field, words, message);
+    v1::FlaggedAvailability flagged;
+    fill_flagged(key, flagged);
+    words.flagged = &flagged;
+    writer.append(field, words, message);
+  }
+
   void fill_flagged(std::size_t key, v1::FlaggedAvailability& out) const {
     const std::int64_t available = readings[key].counts.available();
     to_proto(*rooms_.flags, cohort, flags_[key], available, rooms_.clock.now(), out);
@@ -211,8 +227,6 @@ class CallRead : public layers::Read {
             .retry_after = {}};
   }
 
-  v1::LevelProvenance* filled_ = nullptr;  // of the level before, and the number of its key
-  std::size_t filled_key_ = 0;
   std::vector<layers::PastLevel> past_levels_;  // one for one; empty in the present
   std::vector<layers::FlagAnswer> flags_;       // one for one; empty without a cohort
 };
@@ -231,14 +245,14 @@ void begin(const Rooms& rooms, Call& call, std::unique_ptr<R> read, Freshness fr
 
 // ---- GetStockLevel
 
-using GetCall = UnaryCall<v1::GetStockLevelRequest, v1::GetStockLevelResponse>;
+using GetCall = UnaryCall<v1::GetStockLevelRequest, grpc::ByteBuffer>;
 
 class GetRead final : public CallRead<GetCall> {
  public:
   using CallRead::CallRead;
-  void respond(v1::GetStockLevelResponse& response) override {
-    fill(0, *call_.request().mutable_key(), *response.mutable_level());
-    fill(*response.mutable_provenance());
+  void respond(grpc::ByteBuffer& response) override {
+    using Message = v1::GetStockLevelResponse;
+    response = levels_of<Message>(Message::kLevelFieldNumber, std::array<std::size_t, 1>{0});
   }
 };
 
@@ -259,16 +273,14 @@ void get_stock_level(const Rooms& rooms, GetCall& call) {
 
 // ---- BatchGetStockLevels
 
-using BatchCall = UnaryCall<v1::BatchGetStockLevelsRequest, v1::BatchGetStockLevelsResponse>;
+using BatchCall = UnaryCall<v1::BatchGetStockLevelsRequest, grpc::ByteBuffer>;
 
 class BatchRead final : public CallRead<BatchCall> {
  public:
   using CallRead::CallRead;
-  void respond(v1::BatchGetStockLevelsResponse& response) override {
-    response.mutable_levels()->Reserve(static_cast<int>(position.size()));
-    auto asked = call_.request().mutable_keys()->begin();
-    for (const std::size_t i : position) fill(i, *asked++, *response.add_levels());
-    fill(*response.mutable_provenance());
+  void respond(grpc::ByteBuffer& response) override {
+    using Message = v1::BatchGetStockLevelsResponse;
+    response = levels_of<Message>(Message::kLevelsFieldNumber, position);
   }
 
   std::vector<std::size_t> position;  // of each requested key among the distinct ones
@@ -553,9 +565,23 @@ void check_availability_call(const Rooms& rooms, CheckCall& call) {
 
 }  // namespace
 
+template <typename Request>
+void StockHandlers::add_bytes_method(Server& server, const char* rpc,
+                                     void (*handle)(const Rooms&,
+                                                    UnaryCall<Request, grpc::ByteBuffer>&)) {
+  const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+      std::string(kStockService));
+  server.add_method<Request, grpc::ByteBuffer>(
+      kStockService, rpc,
+      [this, method = service->FindMethodByName(rpc)->index()](auto... arguments) {
+        service_.request(method, arguments...);
+      },
+      [this, handle](UnaryCall<Request, grpc::ByteBuffer>& call) { handle(rooms_, call); });
+}
+
 void StockHandlers::attach_reads(Server& server) {
-  STOCK_RPC(server, GetStockLevel, get_stock_level);
-  STOCK_RPC(server, BatchGetStockLevels, batch_get_stock_levels);
+  add_bytes_method(server, "GetStockLevel", get_stock_level);
+  add_bytes_method(server, "BatchGetStockLevels", batch_get_stock_levels);
   STOCK_RPC(server, BatchGetStockTotals, batch_get_stock_totals);
   STOCK_RPC(server, CheckAvailability, check_availability_call);
 }

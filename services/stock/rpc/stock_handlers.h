@@ -60,8 +60,22 @@ class StockHandlers {
   void attach_watches(Server& server);
   void attach_streams(Server& server);
 
+  // The generated service, and its methods with answers that are bytes already.
+  struct Service final : v1::StockService::AsyncService {
+    template <typename Request>
+    void request(int method, grpc::ServerContext* context, Request* message,
+                 grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>* writer,
+                 grpc::CompletionQueue* calls, grpc::ServerCompletionQueue* events, void* tag) {
+      RequestAsyncUnary(method, context, message, writer, calls, events, tag);
+    }
+  };
+  // Waits for calls of the RPC of that name.
+  template <typename Request>
+  void add_bytes_method(Server& server, const char* rpc,
+                        void (*handle)(const Rooms&, UnaryCall<Request, grpc::ByteBuffer>&));
+
   Rooms rooms_;
-  v1::StockService::AsyncService service_;
+  Service service_;
 };
 
 // Waits for calls of an RPC of StockService that the function `handle` answers.

@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "stock/clock/local_clock.h"
 #include "stock/clock/wall_clock.h"
@@ -48,7 +50,8 @@ class UnaryCall {
   // Waits for a call. On the serving thread, or before it runs.
   static void wait(const Method& method) { new UnaryCall(method); }
 
-  // Both in one arena, as long as the call: the response may hold parts of the request.
+  // Both in one arena, as long as the call: the response may hold parts of the request. A response
+  // may also be a grpc::ByteBuffer, of a message's bytes.
   Request& request() { return request_; }
   Response& response() { return response_; }
   grpc::ServerContext& context() { return context_; }
@@ -97,11 +100,19 @@ class UnaryCall {
     return options;
   }
 
+  static Response* make_response(google::protobuf::Arena& arena) {
+    if constexpr (std::is_same_v<Response, grpc::ByteBuffer>) {
+      return google::protobuf::Arena::Create<Response>(&arena);
+    } else {
+      return google::protobuf::Arena::CreateMessage<Response>(&arena);
+    }
+  }
+
   explicit UnaryCall(const Method& method)
       : method_(method),
         arena_(arena_options(block_)),
         request_(*google::protobuf::Arena::CreateMessage<Request>(&arena_)),
-        response_(*google::protobuf::Arena::CreateMessage<Response>(&arena_)),
+        response_(*make_response(arena_)),
         writer_(&context_) {
     method_.calls->fetch_add(1, std::memory_order_relaxed);
     accepted_.call = answer_.call = finished_.call = ended_.call = this;
