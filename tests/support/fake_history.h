@@ -1,6 +1,10 @@
-// A ledger in memory, for the auditor. Thread-safe.
+// A ledger in memory, for the auditor. Thread-safe, but that it fails the test when two ask it at a
+// time.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -89,6 +93,7 @@ class FakeHistory final : public drift::HistorySource {
 
   absl::StatusOr<std::vector<drift::KeyHistory>> histories(
       std::span<const drift::HistoryQuestion> questions) override {
+    const Asked asked(*this);
     if (hook_) hook_();
     if (absl::Status status = failure(); !status.ok()) return status;
     std::vector<drift::KeyHistory> histories;
@@ -99,12 +104,14 @@ class FakeHistory final : public drift::HistorySource {
   }
 
   absl::StatusOr<std::vector<domain::Xid>> writers() override {
+    const Asked asked(*this);
     const std::lock_guard lock(mutex_);
     return writers_;
   }
 
   absl::StatusOr<std::vector<domain::Key>> keys_after(const domain::Key& after,
                                                       int limit) override {
+    const Asked asked(*this);
     if (absl::Status status = failure(); !status.ok()) return status;
     const std::lock_guard lock(mutex_);
     std::vector<domain::Key> keys;
@@ -117,12 +124,21 @@ class FakeHistory final : public drift::HistorySource {
   }
 
  private:
+  struct Asked {
+    explicit Asked(FakeHistory& history) : history(history) {
+      EXPECT_FALSE(history.asked_.exchange(true)) << "by one at a time";
+    }
+    ~Asked() { history.asked_ = false; }
+    FakeHistory& history;
+  };
+
   [[nodiscard]] absl::Status failure() const {
     const std::lock_guard lock(mutex_);
     return status_;
   }
 
   std::function<void()> hook_;
+  std::atomic<bool> asked_{false};
   mutable std::mutex mutex_;  // guards the rest
   std::map<domain::Key, std::map<domain::Version, drift::VersionFact>> ledger_;
   absl::Status status_;

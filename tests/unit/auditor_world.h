@@ -136,10 +136,17 @@ class Guide final : public layers::Walkable {
     silent_ = true;
   }
   void speak() {
-    std::vector<absl::AnyInvocable<void()>> late;
     {
       const std::lock_guard lock(mutex_);
       silent_ = false;
+    }
+    answer_waiting();
+  }
+  // What it has been asked, and nothing else yet.
+  void answer_waiting() {
+    std::vector<absl::AnyInvocable<void()>> late;
+    {
+      const std::lock_guard lock(mutex_);
       late.swap(waiting_);
     }
     for (auto& answer : late) answer();

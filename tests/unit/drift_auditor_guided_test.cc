@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
 #include <vector>
 
 #include "auditor_world.h"
@@ -108,6 +109,31 @@ TEST_F(AuditorGuided, a_witness_that_is_silent_is_unreachable_and_the_round_goes
   guide.speak();  // all that it was asked, long ago
   second.speak();
   ASSERT_TRUE(eventually([this] { return recorder.count(1, Verdict::kCurrent); }, Ge(10)));
+}
+
+TEST_F(AuditorGuided, keys_are_judged_while_the_next_ones_are_named) {
+  options.patience = std::chrono::minutes(1);
+  history.hide_keys(true);
+  std::atomic<bool> judged{false};
+  history.before_answering([&] { judged = true; });
+  guide.be_silent();
+  start();
+  ASSERT_TRUE(eventually([this] { return guide.queries().size(); }, ::testing::Eq(1u)));
+  guide.answer_waiting();
+  EXPECT_TRUE(eventually([&] { return judged.load(); })) << "of which nobody has named any";
+  guide.speak();
+  await_round();
+  EXPECT_THAT(recorder.in_rounds(), Each(10u));
+}
+
+// The interleaving: keys are judged, which takes the ledger a while, when it is found that no
+// witness names the next ones. The history fails the test when it is asked by two at a time.
+TEST_F(AuditorGuided, the_ledger_is_asked_for_keys_when_it_has_answered_about_those_before) {
+  history.before_answering([] { std::this_thread::sleep_for(milliseconds(1)); });
+  guide.fail(absl::UnavailableError("too many wait for it"));
+  start();
+  await_round();
+  EXPECT_THAT(recorder.in_rounds(), Each(10u));
 }
 
 TEST_F(AuditorGuided, a_witness_may_name_keys_after_the_auditor_is_gone) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <utility>
 
@@ -147,9 +148,9 @@ absl::Status Auditor::examine_suspects(const std::stop_token& stop) {
   return examine(Cause::kSuspect, batch, Scope::kAll, stop);
 }
 
-// At half the time, as many steps as that allows between two passes. Then three are under way at
-// once: one is judged, about the next one witnesses are asked, and of the one after that the keys
-// are named.
+// At half the time, as many steps as that allows between two passes. Then four are under way at
+// once: of one the findings are recorded, the next one is judged, by another thread, about the one
+// after that witnesses are asked, and of the last one the keys are named.
 absl::Status Auditor::go_round(Scope scope, const std::stop_token& stop) {
   const domain::LocalTime began = clock_.now();
   const nanoseconds together =
@@ -162,22 +163,25 @@ absl::Status Auditor::go_round(Scope scope, const std::stop_token& stop) {
   whole_ = scope == Scope::kAll;
   if (witnesses_of(scope).empty()) return absl::OkStatus();
   if (last_.sku.empty()) round_began_ = began;
+  Step judged;
   Step asked;
   Step named = begin_step(last_, scope);
-  while (named.begun() || asked.begun()) {
+  while (named.begun() || asked.begun() || judged.begun()) {
+    judge(asked, stop, named.begun() ? std::launch::async : std::launch::deferred);
+    if (judged.begun()) {
+      if (absl::Status status = record(Cause::kRound, judged, {}); !status.ok()) return status;
+      end_step(judged.keys());
+    }
     Step next;
     if (named.begun()) {
-      if (absl::Status status = ask_about(named, stop); !status.ok()) return status;
+      if (absl::Status status = ask_about(named, asked, stop); !status.ok()) return status;
       const std::span<const domain::Key> keys = named.keys();
       const bool goes_on = idle_ && std::ssize(keys) == options_.keys_per_step &&
                            !stop.stop_requested() && clock_.now() - began < together;
       if (goes_on) next = begin_step(std::ranges::max(keys), scope);
     }
-    if (asked.begun()) {
-      if (absl::Status status = judge(Cause::kRound, asked, {}, stop); !status.ok()) return status;
-      end_step(asked.keys());
-    }
-    asked = std::exchange(named, std::move(next));
+    if (asked.findings.valid()) asked.findings.wait();
+    judged = std::exchange(asked, std::exchange(named, std::move(next)));
   }
   return absl::OkStatus();
 }
@@ -195,8 +199,9 @@ Auditor::Step Auditor::begin_step(const domain::Key& after, Scope scope) const {
   return step;
 }
 
-// Where no witness has named the keys, the ledger does, and all are asked about them.
-absl::Status Auditor::ask_about(Step& step, const std::stop_token& stop) {
+// Where no witness has named the keys, the ledger does, and all are asked about them. It is asked
+// by one at a time: after whoever judges the step before.
+absl::Status Auditor::ask_about(Step& step, Step& before, const std::stop_token& stop) {
   if (step.stretch) {
     std::optional<Stretch::Named> named = step.stretch->wait(stop);
     if (stop.stop_requested()) return absl::CancelledError("the audit is stopping");
@@ -205,6 +210,7 @@ absl::Status Auditor::ask_about(Step& step, const std::stop_token& stop) {
       return absl::OkStatus();
     }
   }
+  if (before.findings.valid()) before.findings.wait();
   auto keys = history_.keys_after(step.after, options_.keys_per_step);
   if (!keys.ok()) return keys.status();
   ask(step, *std::move(keys));
@@ -238,7 +244,8 @@ absl::Status Auditor::examine(Cause cause, const Batch& batch, Scope scope,
   }
   Step step{.after = {}, .witnesses = witnesses_of(scope)};
   ask(step, std::move(keys));
-  return judge(cause, step, since, stop);
+  judge(step, stop, std::launch::deferred);
+  return record(cause, step, since);
 }
 
 std::vector<std::size_t> Auditor::witnesses_of(Scope scope) const {
@@ -249,11 +256,18 @@ std::vector<std::size_t> Auditor::witnesses_of(Scope scope) const {
   return witnesses;
 }
 
-absl::Status Auditor::judge(Cause cause, Step& step, std::span<const domain::LocalTime> since,
-                            const std::stop_token& stop) {
-  if (!step.asked) return absl::OkStatus();
+// Deferred: by whoever waits for the findings.
+void Auditor::judge(Step& step, const std::stop_token& stop, std::launch how) {
+  if (!step.asked) return;
+  step.findings = std::async(how, [this, asked = step.asked, witnesses = step.witnesses, stop] {
+    return examination_.judge(*asked, witnesses, stop);
+  });
+}
+
+absl::Status Auditor::record(Cause cause, Step& step, std::span<const domain::LocalTime> since) {
+  if (!step.findings.valid()) return absl::OkStatus();
   const std::span<const domain::Key> keys = step.keys();
-  const auto findings = examination_.judge(*step.asked, step.witnesses, stop);
+  const auto findings = step.findings.get();
   if (!findings.ok()) return findings.status();
   const bool detects = cause == Cause::kMoved || cause == Cause::kRead;
   const domain::LocalTime now = clock_.now();

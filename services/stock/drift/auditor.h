@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -103,6 +104,7 @@ class Auditor {
     std::shared_ptr<Stretch> stretch = nullptr;  // who is asked to name them; null: nobody
     std::size_t guide = 0;                       // that one, among the witnesses
     CrossExamination::Asked asked = nullptr;     // null: not yet, or there is nothing to ask about
+    std::future<absl::StatusOr<CrossExamination::Findings>> findings = {};  // of what was asked
 
     [[nodiscard]] bool begun() const { return !witnesses.empty(); }
     [[nodiscard]] std::span<const domain::Key> keys() const {
@@ -121,13 +123,13 @@ class Auditor {
   Step begin_step(const domain::Key& after, Scope scope) const;
   void ask(Step& step, std::vector<domain::Key> keys,
            std::optional<Inquiry::Made> made = std::nullopt) const;
-  absl::Status ask_about(Step& step, const std::stop_token& stop);
+  absl::Status ask_about(Step& step, Step& before, const std::stop_token& stop);
   void end_step(std::span<const domain::Key> keys);
   absl::Status examine(Cause cause, const Batch& batch, Scope scope, const std::stop_token& stop);
   [[nodiscard]] std::vector<std::size_t> witnesses_of(Scope scope) const;
+  void judge(Step& step, const std::stop_token& stop, std::launch how);
   // `since`: one for one, or nothing.
-  absl::Status judge(Cause cause, Step& step, std::span<const domain::LocalTime> since,
-                     const std::stop_token& stop);
+  absl::Status record(Cause cause, Step& step, std::span<const domain::LocalTime> since);
   void record(std::size_t layer, const domain::Key& key, const Finding& finding,
               domain::LocalTime now, const domain::LocalTime* since);
   [[nodiscard]] double coverage() const;
@@ -139,7 +141,7 @@ class Auditor {
   const clock::LocalClock& clock_;
   Observer& observer_;
   const std::vector<Listener*> listeners_;
-  // From here on: the thread's.
+  // From here on: the thread's; but of what is judged at once by another, that one's meanwhile.
   CrossExamination examination_;
   std::vector<Divergences> divergences_;  // by layer
   bool idle_ = true;                      // in the last pass nothing moved and nobody read

@@ -21,7 +21,7 @@
 
 namespace stock::drift {
 
-// Used by one thread. Everything passed in outlives it.
+// Used by one thread, but that others may ask() meanwhile. Everything passed in outlives it.
 class CrossExamination {
  public:
   // Of each key (inner), as each witness has it (outer).

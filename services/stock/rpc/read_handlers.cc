@@ -26,6 +26,10 @@ namespace {
 
 constexpr int kMaxKeys = 1000;
 
+// What there is mostly to be written of a level, and of where a response comes from.
+constexpr std::size_t kLevelBytes = 144;
+constexpr std::size_t kRestBytes = 256;
+
 // Of these bytes, without a copy.
 grpc::ByteBuffer buffer_of(std::unique_ptr<std::string> bytes) {
   const grpc::Slice slice(
@@ -111,9 +115,10 @@ class CallRead : public layers::Read {
   template <typename Message, typename Positions>
   [[nodiscard]] grpc::ByteBuffer levels_of(int levels_field, const Positions& positions) {
     auto bytes = std::make_unique<std::string>();
+    bytes->reserve(kRestBytes + positions.size() * kLevelBytes);
     LevelWriter writer;
     for (const std::size_t key : positions) append(key, levels_field, writer, *bytes);
-    Message rest;
+    auto& rest = *google::protobuf::Arena::CreateMessage<Message>(call_.request().GetArena());
     fill(*rest.mutable_provenance());
     rest.AppendToString(bytes.get());
     return buffer_of(std::move(bytes));

@@ -15,7 +15,7 @@ from harness.psql import Psql
 from harness.world import KEYS, LOCATION, PATIENT, SKU_PREFIX
 
 AT_ONCE = 1000  # keys of a step of the auditor
-MGETS, SELECTS = 1000, 500  # so many that starting up and preparing do not count
+MGETS, SELECTS = 1000, 250  # so many that starting up and preparing do not count
 LYING_KEYS = 10  # each is read more than ten times a second
 
 
