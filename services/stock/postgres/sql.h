@@ -113,13 +113,16 @@ const Statement& lock_levels();
 // nobody, and is a transaction of its own.
 const Statement& level_holders();
 // What a row of open_books() tells of.
-enum class Book { kFacts, kNoLevel, kLevel, kUnlocked, kRequest };
-// skus, locations, ids -> Book, position, id, digest in hexadecimal, sku, location, version, five
-//   counts, xid, incarnation, ledger, flag, instant. First the facts: our xid, incarnation, ledger,
-//   and the clock as the instant. For each key a level, with its earliest expiry, or none, with its
-//   newest version or 0 and whether the location exists. Then the requests that there are, in order
-//   of id and key, one row with NULLs where a request moved nothing; and the reservations, flagged.
+enum class Book { kFacts, kNoLevel, kLevel, kUnlocked };
+// skus, locations, ids -> Book, position, version, five counts, flag, instant. First the facts: our
+//   xid, incarnation and ledger in place of the version and the counts, whether any of the ids was
+//   applied before, and the clock. For each key a level, with its earliest expiry, or none, with
+//   its newest version or 0 and whether the location exists.
 const Statement& open_books();
+// ids -> id, digest in hexadecimal, sku, location, version, five counts, xid, flag: the requests
+//   that there are, in order of id and key, one row with NULLs where a request moved nothing; and
+//   the reservations, flagged
+const Statement& applied_before();
 // ids -> a row for each line: id, state, revision, created at, updated at, expires at, reference,
 //   actor, sku, location, quantity, fulfilled, is expired
 const Statement& reservations();

@@ -34,15 +34,17 @@ WHERE (SELECT true FROM stock.level WHERE sku = key.sku AND location = key.locat
 // appeared meanwhile.
 const Statement& open_books() {
   static const Statement statement{
-      "open_books", fmt::format(R"(
-SELECT 0, NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::bigint,
-       NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
-       pg_current_xact_id(), {}, (SELECT id FROM stock.ledger), 0,
+      "open_books",
+      fmt::format(R"(
+SELECT 0, NULL::bigint, pg_current_xact_id()::text::bigint, {}, (SELECT id FROM stock.ledger),
+       NULL::bigint, NULL::bigint, NULL::bigint,
+       (EXISTS (SELECT FROM stock.request WHERE id = ANY ($3::uuid[]))
+        OR EXISTS (SELECT FROM stock.reservation WHERE id = ANY ($3::uuid[])))::int,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 UNION ALL
 SELECT CASE WHEN level.version IS NULL THEN {} WHEN level.mine THEN {} ELSE {} END,
-       key.position, NULL, NULL, NULL, NULL, coalesce(level.version, newest.version, 0),
-       on_hand, reserved, committed, safety_stock, backorder_limit, NULL, NULL, NULL,
+       key.position, coalesce(level.version, newest.version, 0),
+       on_hand, reserved, committed, safety_stock, backorder_limit,
        (level.version IS NOT NULL
         OR EXISTS (SELECT FROM stock.location WHERE id = key.location LIMIT 1))::int,
        (extract(epoch FROM earliest_expire_at) * 1000000)::bigint
@@ -53,10 +55,15 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
   SELECT version FROM stock.movement
   WHERE level.version IS NULL AND sku = key.sku AND location = key.location
-  ORDER BY version DESC LIMIT 1) AS newest ON true
-UNION ALL
-(SELECT {}, NULL, request.id, encode(request.digest, 'hex'), moved.sku, moved.location, moved.version,
-        on_hand, reserved, committed, safety_stock, backorder_limit, request.xid, NULL, NULL, 0, NULL
+  ORDER BY version DESC LIMIT 1) AS newest ON true)",
+                  kIncarnation, int(Book::kNoLevel), int(Book::kLevel), int(Book::kUnlocked))};
+  return statement;
+}
+
+const Statement& applied_before() {
+  static const Statement statement{"applied_before", R"(
+(SELECT request.id, encode(request.digest, 'hex'), moved.sku, moved.location, moved.version,
+        on_hand, reserved, committed, safety_stock, backorder_limit, request.xid, 0
  FROM stock.request
  LEFT JOIN LATERAL unnest(request.skus, request.locations, request.versions)
    AS moved (sku, location, version) ON true
@@ -65,14 +72,12 @@ UNION ALL
    FROM stock.movement
    WHERE sku = moved.sku AND location = moved.location AND version = moved.version
    LIMIT 1) AS movement ON true
- WHERE request.id = ANY ($3::uuid[])
+ WHERE request.id = ANY ($1::uuid[])
  ORDER BY request.id, moved.sku COLLATE "C", moved.location COLLATE "C")
 UNION ALL
-SELECT {}, NULL, id, encode(digest, 'hex'), NULL, NULL, NULL,
-       NULL, NULL, NULL, NULL, NULL, xid, NULL, NULL, 1, NULL
-FROM stock.reservation WHERE id = ANY ($3::uuid[]))",
-                                kIncarnation, int(Book::kNoLevel), int(Book::kLevel),
-                                int(Book::kUnlocked), int(Book::kRequest), int(Book::kRequest))};
+SELECT id, encode(digest, 'hex'), NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, xid, 1
+FROM stock.reservation WHERE id = ANY ($1::uuid[]))"};
   return statement;
 }
 
