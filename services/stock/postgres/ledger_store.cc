@@ -229,16 +229,13 @@ absl::StatusOr<ledger::DueHolds> PostgresTransaction::due(std::span<const domain
 
 PostgresTransaction::Steps PostgresTransaction::steps_of(const ledger::Plan& plan) {
   Steps steps;
-  const auto add = [&](const Statement& statement, std::vector<std::string> parameters) {
-    if (!parameters.empty()) steps.emplace_back(statement, std::move(parameters));
+  const auto add = [&](std::optional<Step> step) {
+    if (step) steps.push_back(*std::move(step));
   };
-  if (!plan.movements.empty()) {
-    MoveParameters moves = move_parameters(plan);
-    add(moves.created ? sql::move_and_create() : sql::move(), std::move(moves.columns));
-  }
-  add(sql::remember(), remember_parameters(plan));
-  add(sql::insert_reservations(), created_parameters(plan));
-  add(sql::update_reservations(), updated_parameters(plan));
+  add(move_step(plan));
+  add(remember_step(plan));
+  add(create_step(plan));
+  add(update_step(plan));
   if (!plan.lapsed.empty()) {
     const std::vector<std::string> lapsed = lapsed_columns(plan.lapsed);
     steps.emplace_back(sql::lock_reservations(), std::vector{lapsed.front()});

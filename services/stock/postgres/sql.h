@@ -138,12 +138,21 @@ const Statement& next_expiry();
 //   new ones.
 const Statement& move();
 const Statement& move_and_create();
+// One movement of a level that is there, in as few parameters as can be, for each costs something:
+// sku, location, kind, reason, reference, actor, request or "", reservation or ""; version,
+// earliest
+//   expiry or 0, five deltas, five counts
+const Statement& move_one();
 // ids, digests, arrays of skus, of locations and of versions
 const Statement& remember();
 // ids, states, revisions, updated at, expires at, arrays of skus, of locations, of quantities, of
 //   fulfilled, of expired; digests, references, actors
 const Statement& insert_reservations();
-// The same; how many that changes: or it fails
+// A single one likewise:
+// id, state, skus, locations, quantities, fulfilled, expired, digest, reference, actor; revision,
+//   updated at, expires at
+const Statement& insert_reservation();
+// As insert_reservations(); how many that changes: or it fails
 const Statement& update_reservations();
 // xid -> when it was committed; NULL where the server does not keep that
 const Statement& committed_at();

@@ -152,6 +152,33 @@ const Statement& move_and_create() {
   return statement;
 }
 
+const Statement& move_one() {
+  static const Statement statement{"move_one", R"(
+WITH movement AS (
+  INSERT INTO stock.movement (
+    sku, location, kind, reason, reference, actor, request, reservation,
+    version, at, earliest_expire_at,
+    on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
+    on_hand, reserved, committed, safety_stock, backorder_limit)
+  SELECT
+    t[1], t[2], t[3], t[4], t[5], t[6], nullif(t[7], '')::uuid, nullif(t[8], '')::uuid,
+    n[1], clock_timestamp(), 'epoch'::timestamptz + nullif(n[2], 0) * interval '1 microsecond',
+    n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12]
+  FROM (SELECT $1::text[] AS t, $2::bigint[] AS n) AS moved
+  RETURNING *),
+updated AS (
+  UPDATE stock.level SET
+    version = movement.version, changed_at = movement.at,
+    on_hand = movement.on_hand, reserved = movement.reserved, committed = movement.committed,
+    safety_stock = movement.safety_stock, backorder_limit = movement.backorder_limit,
+    earliest_expire_at = movement.earliest_expire_at
+  FROM movement
+  WHERE level.sku = ($1::text[])[1] AND level.location = ($1::text[])[2]
+  RETURNING 1)
+SELECT stock.expect(1, (SELECT count(*) FROM updated), 'changed levels'))"};
+  return statement;
+}
+
 // Arrays of different lengths cannot be rows of one array: they travel as texts.
 const Statement& remember() {
   static const Statement statement{"remember", R"(
