@@ -11,17 +11,28 @@ SELECT format('trigger %s on stock.%s', name, relation) AS subject,
        CASE WHEN tgenabled IS NULL THEN 'is not there' ELSE 'is not enabled always' END AS says
 FROM (VALUES
   ('level', 'record_direct_inserts'), ('level', 'record_direct_updates'), ('level', 'record_direct_deletes'),
-  ('level', 'leave_as_it_is'), ('level', 'refuse_truncate'),
+  ('level', 'check_locations'), ('level', 'leave_as_it_is'), ('level', 'refuse_truncate'),
   ('movement', 'check_movements'), ('movement', 'refuse_rewriting'), ('movement', 'check_pruning'),
   ('request', 'check_forgetting'), ('reservation', 'check_forgetting'), ('reservation', 'refuse_truncate'),
   ('horizon', 'check_horizon'), ('horizon', 'refuse_removal')) AS expected (relation, name)
 LEFT JOIN pg_trigger ON tgname = name AND tgrelid = format('stock.%I', relation)::regclass
-WHERE tgenabled IS DISTINCT FROM 'A';
+WHERE tgenabled IS DISTINCT FROM 'A'
+UNION ALL
+SELECT 'foreign key level_location_fkey', format('does not fire %s', expected.call)
+FROM (VALUES ('RI_FKey_check_upd'), ('RI_FKey_noaction_upd'), ('RI_FKey_noaction_del')) AS expected (call)
+LEFT JOIN pg_constraint ON conrelid = 'stock.level'::regclass AND conname = 'level_location_fkey'
+LEFT JOIN pg_trigger ON tgconstraint = pg_constraint.oid AND tgfoid = format('%I', call)::regproc
+WHERE tgenabled IS NULL OR tgenabled = 'D';
 
 -- check available_is_computed: what is available is stored nowhere
 SELECT format('column %s of stock.%s', attname, relname) AS subject, 'stores what is to be computed' AS says
 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
 WHERE relnamespace = 'stock'::regnamespace AND relkind IN ('r', 'p', 'm') AND attname = 'available';
+
+-- check levels_have_locations: the location of each level is there
+SELECT format('location %s', location) AS subject, format('is not there, and named by %s levels', count(*)) AS says
+FROM stock.level WHERE NOT EXISTS (SELECT FROM stock.location WHERE id = level.location)
+GROUP BY location;
 
 -- check level_is_newest_movement: each level is what its newest movement left, and has one that is no tombstone
 SELECT format('%s @ %s', sku, location) AS subject,

@@ -20,7 +20,9 @@ class LedgerFsck : public PostgresTest {
 
   // Each test begins with a sound ledger: two levels with histories, a hold, a sale and a request.
   void SetUp() override {
-    damage("TRUNCATE stock.level, stock.movement, stock.request, stock.reservation, stock.commit");
+    damage(
+        "TRUNCATE stock.level, stock.movement, stock.request, stock.reservation, stock.commit;"
+        "INSERT INTO stock.location VALUES ('north') ON CONFLICT DO NOTHING");
     sql(R"(
 INSERT INTO stock.level (sku, location, on_hand) VALUES ('lamp', 'main', 5), ('lamp', 'north', 7);
 UPDATE stock.level SET on_hand = on_hand + 1;
@@ -108,6 +110,10 @@ INSTANTIATE_TEST_SUITE_P(
                "lamp @ north has no level, but movement 2 left one"},
         Damage{"UPDATE stock.movement SET deleted = true WHERE location = 'north' AND version = 2",
                "level_is_newest_movement", "movement 2 removed it"},
+        Damage{"ALTER TABLE stock.location DISABLE TRIGGER ALL;"
+               "UPDATE stock.location SET id = 'south' WHERE id = 'north';"
+               "ALTER TABLE stock.location ENABLE TRIGGER ALL",
+               "levels_have_locations", "location north is not there, and named by 1 levels"},
         Damage{"DELETE FROM stock.movement WHERE location = 'north'", "level_is_newest_movement",
                "has a level of version 2 and no movement"},
         Damage{"DELETE FROM stock.movement WHERE location = 'main' AND version = 2",
@@ -178,6 +184,14 @@ TEST_F(LedgerFsck, a_guard_that_is_off_or_may_be_switched_off_is_named) {
   EXPECT_THAT(said_, AllOf(HasSubstr("trigger check_movements on stock.movement"),
                            HasSubstr("trigger refuse_truncate on stock.level")));
   set_triggers("ENABLE ALWAYS TRIGGER");
+}
+
+TEST_F(LedgerFsck, a_foreign_key_that_does_not_keep_locations_is_named) {
+  sql("ALTER TABLE stock.location DISABLE TRIGGER ALL");
+  EXPECT_THAT(findings(), ElementsAre("guards_are_on"));
+  EXPECT_THAT(said_, AllOf(HasSubstr("foreign key level_location_fkey"),
+                           HasSubstr("does not fire RI_FKey_noaction_del")));
+  sql("ALTER TABLE stock.location ENABLE TRIGGER ALL");
 }
 
 TEST_F(LedgerFsck, available_is_not_to_be_stored) {

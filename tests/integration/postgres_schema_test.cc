@@ -27,13 +27,13 @@ TEST_F(PostgresSchema, another_one_is_named_with_what_to_do) {
   absl::Status status = check(options());
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("9999_future.sql"), HasSubstr("0013_restored.sql"),
+              AllOf(HasSubstr("9999_future.sql"), HasSubstr("0014_statements.sql"),
                     HasSubstr("as new as the schema")));
   sql("DELETE FROM public.gorp_migrations");
   status = check(options());
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("newest migration is none"), HasSubstr("sql-migrate")));
-  sql("INSERT INTO public.gorp_migrations VALUES ('0013_restored.sql', now())");
+  sql("INSERT INTO public.gorp_migrations VALUES ('0014_statements.sql', now())");
 }
 
 TEST_F(PostgresSchema, a_database_without_migrations_is_told_apart) {

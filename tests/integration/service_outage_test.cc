@@ -93,21 +93,21 @@ TEST_F(ServiceOutageTest, a_primary_that_hangs_costs_a_bounded_wait_and_comes_ba
 TEST_F(ServiceOutageTest, another_schema_is_refused_at_start_with_what_to_do) {
   support::Sql sql = primary().connect();
   sql.exec(
-      "UPDATE public.gorp_migrations SET id = '9999_future.sql' WHERE id = '0013_restored.sql'");
+      "UPDATE public.gorp_migrations SET id = '9999_future.sql' WHERE id = '0014_statements.sql'");
   EXPECT_THROW(
       {
         try {
           StockdProcess stockd(primary_only());
         } catch (const std::runtime_error& error) {
           EXPECT_THAT(error.what(),
-                      AllOf(HasSubstr("9999_future.sql"), HasSubstr("0013_restored.sql"),
+                      AllOf(HasSubstr("9999_future.sql"), HasSubstr("0014_statements.sql"),
                             HasSubstr("as new as the schema")));
           throw;
         }
       },
       std::runtime_error);
   sql.exec(
-      "UPDATE public.gorp_migrations SET id = '0013_restored.sql' WHERE id = '9999_future.sql'");
+      "UPDATE public.gorp_migrations SET id = '0014_statements.sql' WHERE id = '9999_future.sql'");
 }
 
 // Callers write without pause while the service is told to stop. What was acknowledged is in the

@@ -123,10 +123,10 @@ class PostgresTransaction final : public ledger::Transaction {
 
 absl::Status PostgresTransaction::read_facts(Connection& connection, const pqxx::row& row,
                                              ledger::Opened& opened) {
-  transaction_ = {.incarnation = static_cast<domain::Incarnation>(number(row[13])),
-                  .xid = static_cast<domain::Xid>(number(row[12]))};
-  identity_.ledger_is(static_cast<std::uint64_t>(number(row[14])));
-  opened.now = time(row[16]);
+  transaction_ = {.incarnation = static_cast<domain::Incarnation>(number(row[3])),
+                  .xid = static_cast<domain::Xid>(number(row[2]))};
+  identity_.ledger_is(static_cast<std::uint64_t>(number(row[4])));
+  opened.now = time(row[9]);
   // What is written without one would be dated by the heartbeats of the history before; and the
   // ledger may have been loaded from a dump meanwhile.
   if (transaction_.incarnation == 0) {
@@ -143,25 +143,25 @@ absl::Status PostgresTransaction::read_facts(Connection& connection, const pqxx:
 
 void read_level(const pqxx::row& row, sql::Book book, ledger::LockedLevel& level) {
   level.exists = book == sql::Book::kLevel;
-  level.version = number(row[6]);
-  level.location_exists = flag(row[15]);
+  level.version = number(row[2]);
+  level.location_exists = flag(row[8]);
   if (!level.exists) return;
-  level.counts = counts(row, 7);
-  if (!row[16].is_null()) level.earliest_expiry = time(row[16]);
+  level.counts = counts(row, 3);
+  if (!row[9].is_null()) level.earliest_expiry = time(row[9]);
 }
 
 absl::Status read_request(const pqxx::row& row, domain::Incarnation incarnation,
                           ledger::RememberedRequests& requests) {
-  const auto id = domain::parse_uuid(text(row[2]));
+  const auto id = domain::parse_uuid(text(row[0]));
   if (!id) return absl::InternalError("the database gave a request id that is none");
   ledger::Remembered& request = requests[*id];
-  request.digest = parse_digest(text(row[3]));
+  request.digest = parse_digest(text(row[1]));
   request.transaction = {.incarnation = incarnation,
-                         .xid = static_cast<domain::Xid>(number(row[12]))};
-  request.made_reservation = flag(row[15]);
-  if (row[4].is_null()) return absl::OkStatus();  // it moved nothing
+                         .xid = static_cast<domain::Xid>(number(row[10]))};
+  request.made_reservation = flag(row[11]);
+  if (row[2].is_null()) return absl::OkStatus();  // it moved nothing
   request.levels.push_back(
-      {.key = key(row, 4), .counts = counts(row, 7), .version = number(row[6])});
+      {.key = key(row, 2), .counts = counts(row, 5), .version = number(row[4])});
   return absl::OkStatus();
 }
 
@@ -170,27 +170,24 @@ absl::StatusOr<ledger::Opened> PostgresTransaction::open(std::span<const domain:
   ledger::Opened opened;
   opened.levels.reserve(keys.size());
   const std::vector<std::string> which = columns(keys);
+  const std::string asked = array_of(ids);
   const absl::Status status = use([&](Connection& connection) {
-    const pqxx::result rows = exec(
-        connection,
-        {{sql::lock_levels(), which}, {sql::open_books(), {which[0], which[1], array_of(ids)}}});
-    for (const pqxx::row& row : rows) {
-      absl::Status read;
+    bool any_applied = false;
+    for (const pqxx::row& row :
+         exec(connection,
+              {{sql::lock_levels(), which}, {sql::open_books(), {which[0], which[1], asked}}})) {
       const auto book = static_cast<sql::Book>(number(row[0]));
-      switch (book) {
-        case sql::Book::kFacts:
-          read = read_facts(connection, row, opened);
-          break;
-        case sql::Book::kNoLevel:
-        case sql::Book::kLevel:
-          read_level(row, book, opened.levels[keys[static_cast<std::size_t>(number(row[1]) - 1)]]);
-          break;
-        case sql::Book::kUnlocked:
-          return absl::AbortedError("a level was created meanwhile");
-        case sql::Book::kRequest:
-          read = read_request(row, transaction_.incarnation, opened.requests);
-          break;
+      if (book == sql::Book::kUnlocked) return absl::AbortedError("a level was created meanwhile");
+      if (book != sql::Book::kFacts) {
+        read_level(row, book, opened.levels[keys[static_cast<std::size_t>(number(row[1]) - 1)]]);
+        continue;
       }
+      if (absl::Status read = read_facts(connection, row, opened); !read.ok()) return read;
+      any_applied = flag(row[8]);
+    }
+    if (!any_applied) return absl::OkStatus();
+    for (const pqxx::row& row : exec(connection, {{sql::applied_before(), {asked}}})) {
+      absl::Status read = read_request(row, transaction_.incarnation, opened.requests);
       if (!read.ok()) return read;
     }
     return absl::OkStatus();
@@ -232,16 +229,13 @@ absl::StatusOr<ledger::DueHolds> PostgresTransaction::due(std::span<const domain
 
 PostgresTransaction::Steps PostgresTransaction::steps_of(const ledger::Plan& plan) {
   Steps steps;
-  const auto add = [&](const Statement& statement, std::vector<std::string> parameters) {
-    if (!parameters.empty()) steps.emplace_back(statement, std::move(parameters));
+  const auto add = [&](std::optional<Step> step) {
+    if (step) steps.push_back(*std::move(step));
   };
-  if (!plan.movements.empty()) {
-    MoveParameters moves = move_parameters(plan);
-    add(moves.created ? sql::move_and_create() : sql::move(), std::move(moves.columns));
-  }
-  add(sql::remember(), remember_parameters(plan));
-  add(sql::insert_reservations(), created_parameters(plan));
-  add(sql::update_reservations(), updated_parameters(plan));
+  add(move_step(plan));
+  add(remember_step(plan));
+  add(create_step(plan));
+  add(update_step(plan));
   if (!plan.lapsed.empty()) {
     const std::vector<std::string> lapsed = lapsed_columns(plan.lapsed);
     steps.emplace_back(sql::lock_reservations(), std::vector{lapsed.front()});

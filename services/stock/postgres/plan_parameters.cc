@@ -13,6 +13,14 @@ namespace {
 
 using ledger::PlannedMovement;
 
+void add(ArrayLiteral& row, const domain::Counts& counts) {
+  row.add(counts.on_hand);
+  row.add(counts.reserved);
+  row.add(counts.committed);
+  row.add(counts.safety_stock);
+  row.add(counts.backorder_limit);
+}
+
 // Columns of the same five counts.
 class CountColumns {
  public:
@@ -49,47 +57,116 @@ std::string hex(const ledger::Digest& digest) {
   return text;
 }
 
-std::vector<std::string> reservation_parameters(const ledger::Plan& plan, bool created) {
+// What a movement says of its origin.
+struct Origin {
+  std::string reason, reference, actor, request, reservation;
+};
+
+Origin origin(const ledger::Plan& plan, const PlannedMovement& movement) {
+  Origin origin;
+  if (movement.request) {
+    const ledger::Request& request = *plan.applied[*movement.request];
+    origin = {
+        request.reason, request.reference, request.actor, domain::format_uuid(request.id), {}};
+  }
+  if (movement.reservation) origin.reservation = domain::format_uuid(*movement.reservation);
+  return origin;
+}
+
+std::int64_t expiry(const PlannedMovement& movement) {
+  return movement.earliest_expiry ? micros(*movement.earliest_expiry) : 0;
+}
+
+std::vector<std::string> single_move(const ledger::Plan& plan, const PlannedMovement& movement) {
+  const Origin its = origin(plan, movement);
+  ArrayLiteral texts, numbers;
+  for (const std::string_view text :
+       {std::string_view(movement.key.sku), std::string_view(movement.key.location),
+        domain::kind_name(movement.kind), std::string_view(its.reason),
+        std::string_view(its.reference), std::string_view(its.actor), std::string_view(its.request),
+        std::string_view(its.reservation)}) {
+    texts.add(text);
+  }
+  numbers.add(movement.version);
+  numbers.add(expiry(movement));
+  add(numbers, domain::difference(movement.after, movement.before));
+  add(numbers, movement.after);
+  return {texts.take(), numbers.take()};
+}
+
+// The lines of a reservation, one array for each of their parts.
+struct Lines {
+  explicit Lines(const domain::Reservation& reservation) {
+    for (const domain::ReservationLine& line : reservation.lines) {
+      skus.add(line.key.sku);
+      locations.add(line.key.location);
+      quantities.add(line.quantity);
+      fulfilled.add(line.fulfilled);
+      expired.add(line.expired ? std::string_view("t") : std::string_view("f"));
+    }
+  }
+  ArrayLiteral skus, locations, quantities, fulfilled, expired;
+};
+
+std::vector<std::string> single_reservation(const ledger::PlannedReservation& planned) {
+  const domain::Reservation& reservation = planned.reservation;
+  Lines its(reservation);
+  ArrayLiteral texts, numbers;
+  for (const std::string& text :
+       {domain::format_uuid(reservation.id), std::string(domain::state_name(reservation.state)),
+        its.skus.take(), its.locations.take(), its.quantities.take(), its.fulfilled.take(),
+        its.expired.take(), hex(planned.digest), reservation.reference, reservation.actor}) {
+    texts.add(text);
+  }
+  for (const std::int64_t number :
+       {reservation.revision, micros(reservation.updated_at), micros(reservation.expire_at)}) {
+    numbers.add(number);
+  }
+  return {texts.take(), numbers.take()};
+}
+
+std::vector<std::string> reservation_columns(
+    const std::vector<const ledger::PlannedReservation*>& planned) {
   ArrayLiteral ids, states, revisions, updates, expiries, skus, locations, quantities, fulfilled,
       expired, digests, references, actors;
-  std::int64_t count = 0;
-  for (const auto& [reservation, is_new, digest] : plan.reservations) {
-    if (is_new != created) continue;
-    ++count;
+  for (const ledger::PlannedReservation* its : planned) {
+    const domain::Reservation& reservation = its->reservation;
     ids.add(domain::format_uuid(reservation.id));
     states.add(domain::state_name(reservation.state));
     revisions.add(reservation.revision);
     updates.add(micros(reservation.updated_at));
     expiries.add(micros(reservation.expire_at));
-    ArrayLiteral its_skus, its_locations, its_quantities, its_fulfilled, its_expired;
-    for (const domain::ReservationLine& line : reservation.lines) {
-      its_skus.add(line.key.sku);
-      its_locations.add(line.key.location);
-      its_quantities.add(line.quantity);
-      its_fulfilled.add(line.fulfilled);
-      its_expired.add(line.expired ? std::string_view("t") : std::string_view("f"));
-    }
-    skus.add(its_skus.take());
-    locations.add(its_locations.take());
-    quantities.add(its_quantities.take());
-    fulfilled.add(its_fulfilled.take());
-    expired.add(its_expired.take());
-    digests.add(created ? hex(digest) : std::string());
+    Lines lines(reservation);
+    skus.add(lines.skus.take());
+    locations.add(lines.locations.take());
+    quantities.add(lines.quantities.take());
+    fulfilled.add(lines.fulfilled.take());
+    expired.add(lines.expired.take());
+    digests.add(its->created ? hex(its->digest) : std::string());
     references.add(reservation.reference);
     actors.add(reservation.actor);
   }
-  if (count == 0) return {};
-  std::vector<std::string> columns = {
-      ids.take(),     states.take(),     revisions.take(),  updates.take(),   expiries.take(),
-      skus.take(),    locations.take(),  quantities.take(), fulfilled.take(), expired.take(),
-      digests.take(), references.take(), actors.take()};
-  if (!created) columns.push_back(std::to_string(count));
-  return columns;
+  return {ids.take(),     states.take(),     revisions.take(),  updates.take(),   expiries.take(),
+          skus.take(),    locations.take(),  quantities.take(), fulfilled.take(), expired.take(),
+          digests.take(), references.take(), actors.take()};
+}
+
+std::vector<const ledger::PlannedReservation*> reservations_of(const ledger::Plan& plan,
+                                                               bool created) {
+  std::vector<const ledger::PlannedReservation*> its;
+  for (const ledger::PlannedReservation& planned : plan.reservations) {
+    if (planned.created == created) its.push_back(&planned);
+  }
+  return its;
 }
 
 }  // namespace
 
-MoveParameters move_parameters(const ledger::Plan& plan) {
+std::optional<Step> move_step(const ledger::Plan& plan) {
+  if (plan.movements.empty()) return std::nullopt;
+  if (plan.movements.size() == 1 && !plan.movements.front().creates_level) {
+    return Step(sql::move_one(), single_move(plan, plan.movements.front()));
+  }
   absl::flat_hash_map<domain::Key, Fate> fates;
   for (const PlannedMovement& movement : plan.movements) {
     Fate& fate = fates[movement.key];
@@ -114,33 +191,32 @@ MoveParameters move_parameters(const ledger::Plan& plan) {
     versions.add(movement.version);
     effects.add(static_cast<std::int64_t>(effect));
     kinds.add(domain::kind_name(movement.kind));
-    const ledger::Request* request = movement.request ? plan.applied[*movement.request] : nullptr;
-    reasons.add(request != nullptr ? request->reason : std::string());
-    references.add(request != nullptr ? request->reference : std::string());
-    actors.add(request != nullptr ? request->actor : std::string());
-    requests.add(request != nullptr ? domain::format_uuid(request->id) : std::string());
-    reservations.add(movement.reservation ? domain::format_uuid(*movement.reservation)
-                                          : std::string());
-    expiries.add(movement.earliest_expiry ? micros(*movement.earliest_expiry) : 0);
+    const Origin its = origin(plan, movement);
+    reasons.add(its.reason);
+    references.add(its.reference);
+    actors.add(its.actor);
+    requests.add(its.request);
+    reservations.add(its.reservation);
+    expiries.add(expiry(movement));
     deltas.add(domain::difference(movement.after, movement.before));
     afters.add(movement.after);
   }
-  MoveParameters parameters{
-      .columns = {skus.take(), locations.take(), versions.take(), effects.take(), kinds.take(),
-                  reasons.take(), references.take(), actors.take(), requests.take(),
-                  reservations.take(), expiries.take()},
-      .created = created > 0};
-  deltas.take(parameters.columns);
-  afters.take(parameters.columns);
-  parameters.columns.push_back(std::to_string(plan.movements.size()));
-  parameters.columns.push_back(std::to_string(updated));
-  if (parameters.created) parameters.columns.push_back(std::to_string(created));
-  return parameters;
+  std::vector<std::string> columns = {skus.take(),         locations.take(), versions.take(),
+                                      effects.take(),      kinds.take(),     reasons.take(),
+                                      references.take(),   actors.take(),    requests.take(),
+                                      reservations.take(), expiries.take()};
+  deltas.take(columns);
+  afters.take(columns);
+  columns.push_back(std::to_string(plan.movements.size()));
+  columns.push_back(std::to_string(updated));
+  if (created == 0) return Step(sql::move(), std::move(columns));
+  columns.push_back(std::to_string(created));
+  return Step(sql::move_and_create(), std::move(columns));
 }
 
 // A request is remembered by the last version that it made of each key; one that made a
 // reservation, by that.
-std::vector<std::string> remember_parameters(const ledger::Plan& plan) {
+std::optional<Step> remember_step(const ledger::Plan& plan) {
   std::vector<std::map<domain::Key, domain::Version>> made(plan.applied.size());
   for (const PlannedMovement& movement : plan.movements) {
     if (!movement.request || !plan.applied[*movement.request]->remembered_as_request()) continue;
@@ -165,16 +241,26 @@ std::vector<std::string> remember_parameters(const ledger::Plan& plan) {
     locations.add(its_locations.take());
     versions.add(its_versions.take());
   }
-  if (!any) return {};
-  return {ids.take(), digests.take(), skus.take(), locations.take(), versions.take()};
+  if (!any) return std::nullopt;
+  return Step(sql::remember(),
+              {ids.take(), digests.take(), skus.take(), locations.take(), versions.take()});
 }
 
-std::vector<std::string> created_parameters(const ledger::Plan& plan) {
-  return reservation_parameters(plan, true);
+std::optional<Step> create_step(const ledger::Plan& plan) {
+  const auto created = reservations_of(plan, true);
+  if (created.empty()) return std::nullopt;
+  if (created.size() == 1) {
+    return Step(sql::insert_reservation(), single_reservation(*created.front()));
+  }
+  return Step(sql::insert_reservations(), reservation_columns(created));
 }
 
-std::vector<std::string> updated_parameters(const ledger::Plan& plan) {
-  return reservation_parameters(plan, false);
+std::optional<Step> update_step(const ledger::Plan& plan) {
+  const auto updated = reservations_of(plan, false);
+  if (updated.empty()) return std::nullopt;
+  std::vector<std::string> columns = reservation_columns(updated);
+  columns.push_back(std::to_string(updated.size()));
+  return Step(sql::update_reservations(), std::move(columns));
 }
 
 std::vector<std::string> lapsed_columns(std::span<const ledger::LapsedLine> lines) {

@@ -13,7 +13,7 @@ class Connection;
 class Session;
 
 // The newest file in deploy/postgres/migrations.
-inline constexpr std::string_view kExpectedMigration = "0013_restored.sql";
+inline constexpr std::string_view kExpectedMigration = "0014_statements.sql";
 
 // For SessionOptions::accept: asked of every connection, since what is behind an address changes.
 // Learns which ledger this is. FAILED_PRECONDITION, with words for the operator: the schema is

@@ -113,13 +113,16 @@ const Statement& lock_levels();
 // nobody, and is a transaction of its own.
 const Statement& level_holders();
 // What a row of open_books() tells of.
-enum class Book { kFacts, kNoLevel, kLevel, kUnlocked, kRequest };
-// skus, locations, ids -> Book, position, id, digest in hexadecimal, sku, location, version, five
-//   counts, xid, incarnation, ledger, flag, instant. First the facts: our xid, incarnation, ledger,
-//   and the clock as the instant. For each key a level, with its earliest expiry, or none, with its
-//   newest version or 0 and whether the location exists. Then the requests that there are, in order
-//   of id and key, one row with NULLs where a request moved nothing; and the reservations, flagged.
+enum class Book { kFacts, kNoLevel, kLevel, kUnlocked };
+// skus, locations, ids -> Book, position, version, five counts, flag, instant. First the facts: our
+//   xid, incarnation and ledger in place of the version and the counts, whether any of the ids was
+//   applied before, and the clock. For each key a level, with its earliest expiry, or none, with
+//   its newest version or 0 and whether the location exists.
 const Statement& open_books();
+// ids -> id, digest in hexadecimal, sku, location, version, five counts, xid, flag: the requests
+//   that there are, in order of id and key, one row with NULLs where a request moved nothing; and
+//   the reservations, flagged
+const Statement& applied_before();
 // ids -> a row for each line: id, state, revision, created at, updated at, expires at, reference,
 //   actor, sku, location, quantity, fulfilled, is expired
 const Statement& reservations();
@@ -135,12 +138,21 @@ const Statement& next_expiry();
 //   new ones.
 const Statement& move();
 const Statement& move_and_create();
+// One movement of a level that is there, in as few parameters as can be, for each costs something:
+// sku, location, kind, reason, reference, actor, request or "", reservation or ""; version,
+// earliest
+//   expiry or 0, five deltas, five counts
+const Statement& move_one();
 // ids, digests, arrays of skus, of locations and of versions
 const Statement& remember();
 // ids, states, revisions, updated at, expires at, arrays of skus, of locations, of quantities, of
 //   fulfilled, of expired; digests, references, actors
 const Statement& insert_reservations();
-// The same; how many that changes: or it fails
+// A single one likewise:
+// id, state, skus, locations, quantities, fulfilled, expired, digest, reference, actor; revision,
+//   updated at, expires at
+const Statement& insert_reservation();
+// As insert_reservations(); how many that changes: or it fails
 const Statement& update_reservations();
 // xid -> when it was committed; NULL where the server does not keep that
 const Statement& committed_at();

@@ -34,15 +34,17 @@ WHERE (SELECT true FROM stock.level WHERE sku = key.sku AND location = key.locat
 // appeared meanwhile.
 const Statement& open_books() {
   static const Statement statement{
-      "open_books", fmt::format(R"(
-SELECT 0, NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::bigint,
-       NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
-       pg_current_xact_id(), {}, (SELECT id FROM stock.ledger), 0,
+      "open_books",
+      fmt::format(R"(
+SELECT 0, NULL::bigint, pg_current_xact_id()::text::bigint, {}, (SELECT id FROM stock.ledger),
+       NULL::bigint, NULL::bigint, NULL::bigint,
+       (EXISTS (SELECT FROM stock.request WHERE id = ANY ($3::uuid[]))
+        OR EXISTS (SELECT FROM stock.reservation WHERE id = ANY ($3::uuid[])))::int,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 UNION ALL
 SELECT CASE WHEN level.version IS NULL THEN {} WHEN level.mine THEN {} ELSE {} END,
-       key.position, NULL, NULL, NULL, NULL, coalesce(level.version, newest.version, 0),
-       on_hand, reserved, committed, safety_stock, backorder_limit, NULL, NULL, NULL,
+       key.position, coalesce(level.version, newest.version, 0),
+       on_hand, reserved, committed, safety_stock, backorder_limit,
        (level.version IS NOT NULL
         OR EXISTS (SELECT FROM stock.location WHERE id = key.location LIMIT 1))::int,
        (extract(epoch FROM earliest_expire_at) * 1000000)::bigint
@@ -53,10 +55,15 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
   SELECT version FROM stock.movement
   WHERE level.version IS NULL AND sku = key.sku AND location = key.location
-  ORDER BY version DESC LIMIT 1) AS newest ON true
-UNION ALL
-(SELECT {}, NULL, request.id, encode(request.digest, 'hex'), moved.sku, moved.location, moved.version,
-        on_hand, reserved, committed, safety_stock, backorder_limit, request.xid, NULL, NULL, 0, NULL
+  ORDER BY version DESC LIMIT 1) AS newest ON true)",
+                  kIncarnation, int(Book::kNoLevel), int(Book::kLevel), int(Book::kUnlocked))};
+  return statement;
+}
+
+const Statement& applied_before() {
+  static const Statement statement{"applied_before", R"(
+(SELECT request.id, encode(request.digest, 'hex'), moved.sku, moved.location, moved.version,
+        on_hand, reserved, committed, safety_stock, backorder_limit, request.xid, 0
  FROM stock.request
  LEFT JOIN LATERAL unnest(request.skus, request.locations, request.versions)
    AS moved (sku, location, version) ON true
@@ -65,14 +72,12 @@ UNION ALL
    FROM stock.movement
    WHERE sku = moved.sku AND location = moved.location AND version = moved.version
    LIMIT 1) AS movement ON true
- WHERE request.id = ANY ($3::uuid[])
+ WHERE request.id = ANY ($1::uuid[])
  ORDER BY request.id, moved.sku COLLATE "C", moved.location COLLATE "C")
 UNION ALL
-SELECT {}, NULL, id, encode(digest, 'hex'), NULL, NULL, NULL,
-       NULL, NULL, NULL, NULL, NULL, xid, NULL, NULL, 1, NULL
-FROM stock.reservation WHERE id = ANY ($3::uuid[]))",
-                                kIncarnation, int(Book::kNoLevel), int(Book::kLevel),
-                                int(Book::kUnlocked), int(Book::kRequest), int(Book::kRequest))};
+SELECT id, encode(digest, 'hex'), NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, xid, 1
+FROM stock.reservation WHERE id = ANY ($1::uuid[]))"};
   return statement;
 }
 
@@ -144,6 +149,33 @@ const Statement& move() {
 
 const Statement& move_and_create() {
   static const Statement statement{"move_and_create", move_text(true)};
+  return statement;
+}
+
+const Statement& move_one() {
+  static const Statement statement{"move_one", R"(
+WITH movement AS (
+  INSERT INTO stock.movement (
+    sku, location, kind, reason, reference, actor, request, reservation,
+    version, at, earliest_expire_at,
+    on_hand_delta, reserved_delta, committed_delta, safety_stock_delta, backorder_limit_delta,
+    on_hand, reserved, committed, safety_stock, backorder_limit)
+  SELECT
+    t[1], t[2], t[3], t[4], t[5], t[6], nullif(t[7], '')::uuid, nullif(t[8], '')::uuid,
+    n[1], clock_timestamp(), 'epoch'::timestamptz + nullif(n[2], 0) * interval '1 microsecond',
+    n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12]
+  FROM (SELECT $1::text[] AS t, $2::bigint[] AS n) AS moved
+  RETURNING *),
+updated AS (
+  UPDATE stock.level SET
+    version = movement.version, changed_at = movement.at,
+    on_hand = movement.on_hand, reserved = movement.reserved, committed = movement.committed,
+    safety_stock = movement.safety_stock, backorder_limit = movement.backorder_limit,
+    earliest_expire_at = movement.earliest_expire_at
+  FROM movement
+  WHERE level.sku = ($1::text[])[1] AND level.location = ($1::text[])[2]
+  RETURNING 1)
+SELECT stock.expect(1, (SELECT count(*) FROM updated), 'changed levels'))"};
   return statement;
 }
 

@@ -169,6 +169,20 @@ FROM ({}) AS created)",
   return statement;
 }
 
+const Statement& insert_reservation() {
+  static const Statement statement{"insert_reservation", R"(
+INSERT INTO stock.reservation (
+  id, state, skus, locations, quantities, fulfilled, expired, digest, reference, actor,
+  revision, created_at, updated_at, expire_at)
+SELECT t[1]::uuid, t[2], t[3]::text[], t[4]::text[], t[5]::bigint[], t[6]::bigint[],
+       t[7]::boolean[], decode(t[8], 'hex'), t[9], t[10],
+       n[1], updated_at, updated_at, 'epoch'::timestamptz + n[3] * interval '1 microsecond'
+FROM (SELECT $1::text[] AS t, $2::bigint[] AS n) AS created
+CROSS JOIN LATERAL (SELECT 'epoch'::timestamptz + n[2] * interval '1 microsecond' AS updated_at)
+  AS updated)"};
+  return statement;
+}
+
 const Statement& update_reservations() {
   static const Statement statement{"update_reservations", fmt::format(R"(
 WITH updated AS (
