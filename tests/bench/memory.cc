@@ -222,7 +222,7 @@ class Held {
         move.exists = true;
       }
       const auto begun = std::chrono::steady_clock::now();
-      for (const auto& move : moves) view_.record(move.key, move.version, 3);
+      view_.record(moves, 3);
       layer_.moved(moves);
       spent += std::chrono::steady_clock::now() - begun;
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "stock/feed/view.h"
+#include "support/recorded.h"
 
 namespace stock::feed {
 namespace {
@@ -117,7 +118,7 @@ class World {
     for (int k = 0; k < kKeys; ++k) {
       for (std::size_t i = 0; i < moves_[k].size(); ++i) {
         if (visible(moves_[k][i], to) && !since.shows(moves_[k][i])) {
-          process.view.record(keys_[k], static_cast<std::int64_t>(i) + 1, since_beat);
+          support::record(process.view, keys_[k], static_cast<std::int64_t>(i) + 1, since_beat);
         }
       }
     }

@@ -1,10 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "stock/feed/view.h"
 #include "stock/memory/memory_layer.h"
+#include "support/recorded.h"
 
 namespace stock::feed {
 namespace {
@@ -66,7 +70,7 @@ TEST_F(ViewTest, a_copy_that_is_newer_than_the_watermark_keeps_its_date) {
 }
 
 TEST_F(ViewTest, what_has_moved_is_superseded_and_its_newest_version_is_not) {
-  view_.record(kA, 4, 22);
+  support::record(view_, kA, 4, 22);
   Reading old = copy(3, 500, 12);
   EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), old), Standing::kSuperseded);
   EXPECT_EQ(old.true_through, at(500));
@@ -75,8 +79,8 @@ TEST_F(ViewTest, what_has_moved_is_superseded_and_its_newest_version_is_not) {
 }
 
 TEST_F(ViewTest, a_move_that_comes_again_changes_nothing) {
-  view_.record(kA, 5, 22);
-  view_.record(kA, 4, 22);
+  support::record(view_, kA, 5, 22);
+  support::record(view_, kA, 4, 22);
   Reading reading = copy(4, 500, 25);
   EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kSuperseded);
 }
@@ -91,7 +95,7 @@ TEST(View, where_another_key_moved_only_later_copies_are_current) {
   View view(1);
   view.begin();
   view.open(kIncarnation, 10);
-  view.record(kB, 9, 22);
+  support::record(view, kB, 9, 22);
   publish(view, 1000, 20);
   Reading before = copy(3, 500, 21);
   EXPECT_EQ(view.judge(view.now(), fingerprint(kA), before), Standing::kOwnDate);
@@ -99,12 +103,39 @@ TEST(View, where_another_key_moved_only_later_copies_are_current) {
   EXPECT_EQ(view.judge(view.now(), fingerprint(kA), after), Standing::kCurrent);
 }
 
+// They share eight slots, and of each slot's keys the one that moved last is known.
+TEST(View, the_moves_of_one_answer_count_in_their_order) {
+  View view(8);
+  view.begin();
+  view.open(kIncarnation, 10);
+  std::vector<Move> moves;
+  std::map<std::uint64_t, Key> last;
+  for (int n = 0; n < 100; ++n) {
+    const Key key{.sku = std::to_string(n % 60), .location = "main"};
+    moves.push_back({.key = key, .version = 2 + n / 60});
+    last[fingerprint(key).low % 8] = key;
+  }
+  view.record(moves, 22);
+  publish(view, 1000, 20);
+  for (int n = 0; n < 60; ++n) {
+    const Key& key = moves[n].key;
+    const bool known = last[fingerprint(key).low % 8] == key;
+    const domain::Version newest = n < 40 ? 3 : 2;
+    Reading old = copy(newest - 1, 500, 21);
+    EXPECT_EQ(view.judge(view.now(), fingerprint(key), old),
+              known ? Standing::kSuperseded : Standing::kOwnDate);
+    Reading read = copy(newest, 500, 21);
+    EXPECT_EQ(view.judge(view.now(), fingerprint(key), read),
+              known ? Standing::kCurrent : Standing::kOwnDate);
+  }
+}
+
 TEST(View, how_long_a_slot_lasts_never_falls) {
   View view(1);
   view.begin();
   view.open(kIncarnation, 10);
-  view.record(kB, 9, 30);
-  view.record(kA, 2, 25);
+  support::record(view, kB, 9, 30);
+  support::record(view, kA, 2, 25);
   publish(view, 1000, 20);
   Reading reading = copy(9, 500, 29);
   EXPECT_EQ(view.judge(view.now(), fingerprint(kB), reading), Standing::kOwnDate);
@@ -118,7 +149,7 @@ TEST_F(ViewTest, of_another_incarnation_nothing_is_known) {
 }
 
 TEST_F(ViewTest, beginning_anew_forgets_everything) {
-  view_.record(kA, 4, 22);
+  support::record(view_, kA, 4, 22);
   view_.begin();
   Reading reading = copy(3, 500, 50);
   EXPECT_EQ(view_.judge(view_.now(), fingerprint(kA), reading), Standing::kOwnDate);
@@ -131,7 +162,7 @@ TEST_F(ViewTest, beginning_anew_forgets_everything) {
 
 TEST_F(ViewTest, a_moment_sees_the_moves_that_come_after_it) {
   const View::Moment moment = view_.now();
-  view_.record(kA, 4, 22);
+  support::record(view_, kA, 4, 22);
   Reading reading = copy(3, 500, 12);
   EXPECT_EQ(view_.judge(moment, fingerprint(kA), reading), Standing::kSuperseded);
 }
@@ -153,7 +184,7 @@ TEST_F(ViewTest, renewing_takes_stamp_and_heartbeat_of_one_watermark) {
   EXPECT_EQ(reading.true_through, at(1000));
   Reading newer = copy(3, 1500, 12);
   EXPECT_FALSE(view_.renew(kA, newer));
-  view_.record(kA, 4, 22);
+  support::record(view_, kA, 4, 22);
   Reading superseded = copy(3, 500, 12);
   EXPECT_FALSE(view_.renew(kA, superseded));
   EXPECT_EQ(superseded.heartbeat, 12);
@@ -219,7 +250,7 @@ TEST(FeedAndMemory, readers_that_race_with_the_feed_are_never_told_too_much) {
   }
   for (domain::Version v = 1; v <= kVersions; ++v) {
     const Move move{.key = kA, .version = v, .exists = true, .counts = {}, .as_of = at(2 * v)};
-    view.record(kA, v, v + 2);
+    support::record(view, kA, v, v + 2);
     memory.moved({&move, 1});
     publish(view, 2 * v + 1, v);
   }

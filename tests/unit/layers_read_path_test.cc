@@ -4,6 +4,7 @@
 #include "stock/layers/read_path.h"
 #include "support/fake_layer.h"
 #include "support/manual_clock.h"
+#include "support/recorded.h"
 
 namespace stock::layers {
 namespace {
@@ -371,7 +372,7 @@ TEST_F(FedReadPathTest, an_old_copy_that_has_not_moved_is_as_old_as_the_watermar
 }
 
 TEST_F(FedReadPathTest, a_copy_that_has_moved_is_read_past_however_young) {
-  fed_.record(kA, 4, 202);
+  support::record(fed_, kA, 4, 202);
   redis_.says(kA, copy(3, milliseconds(1), 199));
   primary_says(4, "120:120:");
   TestRead read;
@@ -396,7 +397,7 @@ TEST_F(FedReadPathTest, each_of_many_copies_is_judged_by_the_moves_of_its_own_ke
     primary_.says(key, reading(9, milliseconds(0)));
     if (i % 5 == 0) continue;  // redis has none
     domain::Reading held = copy(3, seconds(300), 199);
-    if (i % 5 == 1) many.record(key, 4, 202);
+    if (i % 5 == 1) support::record(many, key, 4, 202);
     if (i % 5 == 2) held.incarnation = kIncarnation - 1;
     redis_.says(key, held);
   }
@@ -421,7 +422,7 @@ TEST_F(FedReadPathTest, each_of_many_copies_is_judged_by_the_moves_of_its_own_ke
 }
 
 TEST_F(FedReadPathTest, a_superseded_copy_is_told_with_its_own_date_when_nobody_else_answers) {
-  fed_.record(kA, 4, 202);
+  support::record(fed_, kA, 4, 202);
   redis_.says(kA, copy(3, seconds(2), 199));
   primary_.fails(Outcome::kError, "down");
   TestRead read;

@@ -18,12 +18,12 @@ Key of_bytes(std::size_t sku, std::size_t location) {
 // Around the length up to which it lies in place, and at the longest that there are.
 std::vector<Key> keys() {
   return {of_bytes(1, 1),
-          of_bytes(1, 24),
-          of_bytes(24, 1),
-          of_bytes(13, 12),
-          of_bytes(13, 13),
-          of_bytes(25, 1),
-          of_bytes(1, 25),
+          of_bytes(1, 28),
+          of_bytes(28, 1),
+          of_bytes(15, 14),
+          of_bytes(15, 15),
+          of_bytes(29, 1),
+          of_bytes(1, 29),
           of_bytes(64, 1),
           of_bytes(1, 64),
           of_bytes(64, 64),

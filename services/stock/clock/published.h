@@ -34,9 +34,11 @@ class Published {
 
   // By one thread at a time.
   void store(const T& value) {
-    sequence_.fetch_add(1, std::memory_order_acq_rel);
+    const std::uint64_t before = sequence_.load(std::memory_order_relaxed);
+    // Who sees a word of the new value sees this as well.
+    sequence_.store(before + 1, std::memory_order_relaxed);
     write(value);
-    sequence_.fetch_add(1, std::memory_order_release);
+    sequence_.store(before + 2, std::memory_order_release);
   }
 
  private:

@@ -90,7 +90,7 @@ absl::Status Tail::poll() {
 
 void Tail::deliver(const Poll& poll, std::span<const Move> moves) {
   moved_ += moves.size();
-  for (const Move& move : moves) view_.record(move.key, move.version, poll.heartbeat + 2);
+  view_.record(moves, poll.heartbeat + 2);
   for (Listener* listener : listeners_) listener->moved(moves);
   if (!position_) return;  // of the last minutes
   const auto latest = database_clock_.latest(clock_.now());

@@ -30,21 +30,10 @@
 #include "stock/domain/reading.h"
 #include "stock/domain/snapshot.h"
 #include "stock/feed/attention.h"
+#include "stock/feed/move.h"
 #include "stock/feed/view.h"
 
 namespace stock::feed {
-
-// A version that became visible. Of several that one transaction made of a key only the last one
-// ever was.
-struct Move {
-  domain::Key key;
-  domain::Version version = 0;
-  bool exists = false;  // false: a tombstone
-  domain::Counts counts;
-  domain::DatabaseTime earliest_expiry;  // as of a reading
-  domain::DatabaseTime as_of;
-  domain::Xid xid = 0;
-};
 
 // What one answer of the source has in common.
 struct Poll {

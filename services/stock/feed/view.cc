@@ -1,10 +1,12 @@
 #include "stock/feed/view.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "stock/feed/prefetch.h"
 
 namespace stock::feed {
 
@@ -39,8 +41,8 @@ Standing View::look(const Moment& moment, const Fingerprint& key,
 void View::prefetch(const Fingerprint& key) const {
   const Place& place = place_of(key);
   // It may lie on two lines of the processor's cache.
-  __builtin_prefetch(&place);
-  __builtin_prefetch(reinterpret_cast<const char*>(&place + 1) - 1);
+  feed::prefetch(&place);
+  feed::prefetch(reinterpret_cast<const char*>(&place + 1) - 1);
 }
 
 Standing View::judge(const Moment& moment, const Fingerprint& key, domain::Reading& reading) const {
@@ -103,12 +105,24 @@ void View::begin() {
   snapshot_incarnation_ = 0;
 }
 
-void View::record(const domain::Key& key, domain::Version version, domain::HeartbeatNumber since) {
-  const Fingerprint print = fingerprint(key);
-  Place& place = slots_[print.low & (slots_.size() - 1)];
+// Slots are asked for some moves before they are written.
+void View::record(std::span<const Move> moves, domain::HeartbeatNumber since) {
+  constexpr std::size_t kAhead = 16;
+  std::array<Fingerprint, kAhead> prints;
+  for (std::size_t i = 0; i < moves.size() + kAhead; ++i) {
+    Fingerprint& print = prints[i % kAhead];
+    if (i >= kAhead) write(print, moves[i - kAhead].version, since);
+    if (i >= moves.size()) continue;
+    print = fingerprint(moves[i].key);
+    prefetch(print);
+  }
+}
+
+void View::write(const Fingerprint& key, domain::Version version, domain::HeartbeatNumber since) {
+  Place& place = slots_[key.low & (slots_.size() - 1)];
   const Slot before = place.load();
-  const bool own = before.version > 0 && before.key == print;
-  place.store({.key = print,
+  const bool own = before.version > 0 && before.key == key;
+  place.store({.key = key,
                .version = own ? std::max(version, before.version) : version,
                .since = std::max(since, before.since)});
 }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "stock/clock/published.h"
@@ -17,6 +18,7 @@
 #include "stock/domain/reading.h"
 #include "stock/domain/snapshot.h"
 #include "stock/feed/large_pages.h"
+#include "stock/feed/move.h"
 #include "stock/feed/rule.h"
 #include "stock/feed/watermark.h"
 
@@ -66,7 +68,7 @@ class View {
   //
   // Forgets everything; until open() nothing is current.
   void begin();
-  void record(const domain::Key& key, domain::Version version, domain::HeartbeatNumber since);
+  void record(std::span<const Move> moves, domain::HeartbeatNumber since);
   void open(domain::Incarnation incarnation, domain::HeartbeatNumber h0);
   void publish(const Watermark& watermark, std::shared_ptr<const domain::Snapshot> snapshot);
 
@@ -76,6 +78,7 @@ class View {
     domain::HeartbeatNumber h0 = 0;
   };
 
+  void write(const Fingerprint& key, domain::Version version, domain::HeartbeatNumber since);
   [[nodiscard]] Standing look(const Moment& moment, const Fingerprint& key,
                               const domain::Reading& reading) const;
   using Place = clock::Published<Slot>;

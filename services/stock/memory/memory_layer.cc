@@ -61,25 +61,31 @@ MemoryLayer::MemoryLayer(const MemoryOptions& options, const feed::View& view) :
 
 MemoryLayer::~MemoryLayer() = default;
 
-// Looking up many keys, their entries are waited for together: what is not in the processor's cache
-// is asked for some steps ahead.
+// Looking up many keys, what is not in the processor's cache is waited for together. Each step is a
+// loop of its own, as short as can be: what is asked for leaves the processor's window only when
+// its page has been found, and what is locked waits for all before it.
 template <typename Items, typename Use>
 void MemoryLayer::each(const Items& items, Use use) const {
-  constexpr std::size_t kAhead = 16;
-  absl::InlinedVector<HashedKey, kAhead> group;
-  for (std::size_t first = 0; first < items.size(); first += kAhead) {
+  constexpr std::size_t kTogether = 32;
+  struct Sought {
+    HashedKey key;
+    Shard& shard;
+  };
+  absl::InlinedVector<Sought, kTogether> group;
+  for (std::size_t first = 0; first < items.size(); first += kTogether) {
     group.clear();
-    for (std::size_t i = first; i < std::min(first + kAhead, items.size()); ++i) {
-      const HashedKey& key = group.emplace_back(key_of(items[i]));
-      shard_of(key.hash).sieve.prefetch_bucket(key);
+    for (std::size_t i = first; i < std::min(first + kTogether, items.size()); ++i) {
+      const HashedKey key(key_of(items[i]));
+      group.push_back({key, shard_of(key.hash)});
     }
     if (group.size() > 1) {
-      for (const HashedKey& key : group) shard_of(key.hash).sieve.prefetch_entry(key);
+      for (const auto& [key, shard] : group) shard.sieve.prefetch_place(key);
+      for (const auto& [key, shard] : group) shard.sieve.prefetch_entry(key);
     }
     for (std::size_t i = 0; i < group.size(); ++i) {
-      Shard& shard = shard_of(group[i].hash);
+      const auto& [key, shard] = group[i];
       const std::lock_guard lock(shard.mutex);
-      use(first + i, group[i], shard);
+      use(first + i, key, shard);
     }
   }
 }

@@ -1,4 +1,4 @@
-// A key without a byte too many: up to 25 bytes of text in place, more of it on the heap.
+// A key without a byte too many: up to 29 bytes of text in place, more of it on the heap.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class PackedKey {
   }
 
  private:
-  static constexpr std::size_t kInPlace = 25;
+  static constexpr std::size_t kInPlace = 29;
 
   [[nodiscard]] std::size_t bytes() const {
     return static_cast<std::size_t>(sku_bytes_) + location_bytes_;

@@ -23,8 +23,8 @@ HashedKey::HashedKey(const domain::Key& hashed)
     : key(hashed), hash(hash_of(hashed.sku, hashed.location)) {}
 
 Sieve::Sieve(std::size_t capacity)
-    : capacity_(std::clamp<std::size_t>(capacity, 1, kNone)), buckets_(2 * capacity_) {
-  empty_buckets();
+    : capacity_(std::clamp<std::size_t>(capacity, 1, kNone)), places_(2 * capacity_) {
+  vacate_all();
   entries_.reserve(capacity_);
 }
 
@@ -43,12 +43,12 @@ Copy* Sieve::peek(const HashedKey& key) {
 }
 
 void Sieve::prefetch_entry(const HashedKey& key) const {
-  const Slot slot = bucket_of(key.hash).load(std::memory_order_relaxed);
+  const Slot slot = slot_in(place(look(key.hash, [](Slot) { return true; })));
   if (slot == kNone) return;
   // It may be gone by now: then this was for nothing.
   const Entry* entry = entries_.data() + slot;
-  __builtin_prefetch(entry);
-  __builtin_prefetch(&entry->copy.true_through);
+  feed::prefetch(entry);
+  feed::prefetch(&entry->copy.true_through);
 }
 
 bool Sieve::insert(const HashedKey& key, const Copy& copy) {
@@ -66,9 +66,7 @@ bool Sieve::insert(const HashedKey& key, const Copy& copy) {
   entry.key = PackedKey(key.key);
   entry.copy = copy;
   entry.visited = false;
-  Bucket& bucket = bucket_of(key.hash);
-  entry.next = bucket.load(std::memory_order_relaxed);
-  bucket.store(slot, std::memory_order_relaxed);
+  put(look(key.hash, [](Slot) { return false; }), half_of(key.hash) << 32 | slot);
   link_as_newest(slot);
   return full;
 }
@@ -83,14 +81,23 @@ bool Sieve::erase(const HashedKey& key) {
 void Sieve::clear() {
   entries_.clear();
   vacant_.clear();
-  empty_buckets();
+  vacate_all();
   newest_ = oldest_ = hand_ = kNone;
 }
 
+template <typename Wanted>
+std::size_t Sieve::look(std::size_t hash, Wanted wanted) const {
+  const std::uint64_t half = half_of(hash);
+  std::size_t at = home(half);
+  for (;; at = behind(at)) {
+    const std::uint64_t found = place(at);
+    if (found == kVacant) return at;
+    if (half_in(found) == half && wanted(slot_in(found))) return at;
+  }
+}
+
 Sieve::Slot Sieve::find(const HashedKey& key) const {
-  Slot slot = bucket_of(key.hash).load(std::memory_order_relaxed);
-  while (slot != kNone && !(entries_[slot].key == key.key)) slot = entries_[slot].next;
-  return slot;
+  return slot_in(place(look(key.hash, [&](Slot slot) { return entries_[slot].key == key.key; })));
 }
 
 Sieve::Slot Sieve::evict() {
@@ -107,21 +114,26 @@ Sieve::Slot Sieve::evict() {
 Sieve::Slot Sieve::take_out(Slot slot) {
   if (hand_ == slot) hand_ = entries_[slot].newer;
   unlink_from_queue(slot);
-  unlink_from_bucket(slot);
+  const PackedKey& key = entries_[slot].key;
+  vacate(look(hash_of(key.sku(), key.location()), [=](Slot held) { return held == slot; }));
   return slot;
 }
 
-void Sieve::unlink_from_bucket(Slot slot) {
-  const Entry& entry = entries_[slot];
-  Bucket& bucket = bucket_of(hash_of(entry.key.sku(), entry.key.location()));
-  Slot at = bucket.load(std::memory_order_relaxed);
-  if (at == slot) return bucket.store(entry.next, std::memory_order_relaxed);
-  while (entries_[at].next != slot) at = entries_[at].next;
-  entries_[at].next = entry.next;
+// What is behind it and may be looked for here moves up, so that no look-up ends too early.
+void Sieve::vacate(std::size_t hole) {
+  const auto distance = [this](std::size_t from, std::size_t to) {
+    return to >= from ? to - from : to + places_.size() - from;
+  };
+  for (std::size_t at = behind(hole); place(at) != kVacant; at = behind(at)) {
+    if (distance(home(half_in(place(at))), at) < distance(hole, at)) continue;
+    put(hole, place(at));
+    hole = at;
+  }
+  put(hole, kVacant);
 }
 
-void Sieve::empty_buckets() {
-  for (Bucket& bucket : buckets_) bucket.store(kNone, std::memory_order_relaxed);
+void Sieve::vacate_all() {
+  for (std::size_t at = 0; at < places_.size(); ++at) put(at, kVacant);
 }
 
 void Sieve::unlink_from_queue(Slot slot) {
