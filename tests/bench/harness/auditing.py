@@ -73,7 +73,8 @@ def audit_round(world, pairs, _):
                 counted = stockd.metrics()
                 return (counted, stockd.cpu_seconds()) if counted.total("stock_audit_rounds_total") >= wanted else None
 
-            return await_result("a round", later, pause=0.02)
+            # Of some rounds: to be asked for metrics takes a part of one.
+            return await_result("a round", later, pause=0.25)
 
         def ours():
             # Whoever has been held up has lost the lead, and without it asks no layer that all share.
