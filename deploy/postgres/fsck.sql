@@ -22,7 +22,12 @@ SELECT 'foreign key level_location_fkey', format('does not fire %s', expected.ca
 FROM (VALUES ('RI_FKey_check_upd'), ('RI_FKey_noaction_upd'), ('RI_FKey_noaction_del')) AS expected (call)
 LEFT JOIN pg_constraint ON conrelid = 'stock.level'::regclass AND conname = 'level_location_fkey'
 LEFT JOIN pg_trigger ON tgconstraint = pg_constraint.oid AND tgfoid = format('%I', call)::regproc
-WHERE tgenabled IS NULL OR tgenabled = 'D';
+WHERE tgenabled IS NULL OR tgenabled NOT IN ('O', 'A');
+
+-- check rights_are_not_lent: what runs with the rights of the ledger's owner is not for everybody's triggers
+SELECT format('function stock.%s', proname) AS subject, 'may be called by everybody, with the rights of its owner' AS says
+FROM pg_proc
+WHERE pronamespace = 'stock'::regnamespace AND prosecdef AND has_function_privilege('public', oid, 'EXECUTE');
 
 -- check available_is_computed: what is available is stored nowhere
 SELECT format('column %s of stock.%s', attname, relname) AS subject, 'stores what is to be computed' AS says

@@ -194,6 +194,23 @@ TEST_F(LedgerFsck, a_foreign_key_that_does_not_keep_locations_is_named) {
   sql("ALTER TABLE stock.location ENABLE TRIGGER ALL");
 }
 
+TEST_F(LedgerFsck, a_foreign_key_that_fires_for_replication_alone_is_named) {
+  sql("DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE stock.location ENABLE REPLICA TRIGGER %I',"
+      " tgname) FROM pg_trigger WHERE tgrelid = 'stock.location'::regclass"
+      " AND tgfoid = '\"RI_FKey_noaction_del\"'::regproc); END $$");
+  EXPECT_THAT(findings(), ElementsAre("guards_are_on"));
+  sql("ALTER TABLE stock.location DISABLE TRIGGER ALL");
+  sql("ALTER TABLE stock.location ENABLE TRIGGER ALL");
+  EXPECT_EQ(fsck(), 0) << said_;
+}
+
+TEST_F(LedgerFsck, rights_of_the_owner_that_are_lent_to_everybody_are_named) {
+  sql("GRANT EXECUTE ON FUNCTION stock.check_movements() TO PUBLIC");
+  EXPECT_THAT(findings(), ElementsAre("rights_are_not_lent"));
+  EXPECT_THAT(said_, HasSubstr("function stock.check_movements"));
+  sql("REVOKE EXECUTE ON FUNCTION stock.check_movements() FROM PUBLIC");
+}
+
 TEST_F(LedgerFsck, available_is_not_to_be_stored) {
   sql("ALTER TABLE stock.level ADD COLUMN available bigint");
   EXPECT_THAT(findings(), ElementsAre("available_is_computed"));

@@ -45,6 +45,29 @@ TEST_F(PostgresSchema, a_database_without_migrations_is_told_apart) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("deploy/local/migrate"));
 }
 
+// A trigger function that runs with its owner's rights would run this cast with them.
+TEST_F(PostgresSchema, no_guard_lends_the_rights_of_the_ledgers_owner) {
+  support::Sql reader = primary().connect("stock_reader");
+  reader.exec(
+      "CREATE TYPE pg_temp.mine AS ENUM ('x');"
+      "CREATE FUNCTION pg_temp.text_of(pg_temp.mine) RETURNS text LANGUAGE plpgsql AS"
+      " $$BEGIN RAISE EXCEPTION 'as %', current_user; END$$;"
+      "CREATE CAST (pg_temp.mine AS text) WITH FUNCTION pg_temp.text_of(pg_temp.mine)"
+      " AS IMPLICIT;"
+      "CREATE TEMP TABLE bait (sku pg_temp.mine, location pg_temp.mine)");
+  for (const std::string guard : {"check_locations", "check_movements", "record_direct_changes"}) {
+    try {
+      reader.exec(
+          "CREATE TRIGGER lent AFTER INSERT ON bait REFERENCING NEW TABLE AS new_rows"
+          " FOR EACH STATEMENT EXECUTE FUNCTION stock." +
+          guard + "()");
+      ADD_FAILURE() << guard;
+    } catch (const support::SqlError& error) {
+      EXPECT_EQ(error.state(), "42501") << error.what();
+    }
+  }
+}
+
 TEST_F(PostgresSchema, no_server_is_unavailable_and_not_hammered) {
   Session session(checking(session_options("postgresql://stock_writer@127.0.0.1:1/stock")),
                   world_.local, world_.timers);

@@ -167,7 +167,9 @@ absl::Status Auditor::go_round(Scope scope, const std::stop_token& stop) {
   Step asked;
   Step named = begin_step(last_, scope);
   while (named.begun() || asked.begun() || judged.begun()) {
-    judge(asked, stop, named.begun() ? std::launch::async : std::launch::deferred);
+    // Where there is no thread to be had, by this one.
+    judge(asked, stop,
+          named.begun() ? std::launch::async | std::launch::deferred : std::launch::deferred);
     if (judged.begun()) {
       if (absl::Status status = record(Cause::kRound, judged, {}); !status.ok()) return status;
       end_step(judged.keys());

@@ -12,7 +12,8 @@
 // keys in a pass, and the rest is dropped and counted. While nothing moves and nobody reads the
 // rounds go on faster.
 //
-// All work is done on a thread of its own. Everything passed in outlives the auditor.
+// All work is done on a thread of its own, but that of a round one step is judged by another thread
+// while this one asks about the next. Everything passed in outlives the auditor.
 #pragma once
 
 #include <chrono>
@@ -85,8 +86,8 @@ class Auditor {
   Auditor(Options options, std::vector<Witness> witnesses, Sources sources, HistorySource& history,
           const clock::DatabaseClock& database_clock, const clock::LocalClock& clock,
           Observer& observer, std::vector<Listener*> listeners = {});
-  // Waits for no witness, and at most for one answer of the history. A read that is still under way
-  // ends in a buffer of its own.
+  // Waits for no witness, and at most for what the history is asked about one step. A read that is
+  // still under way ends in a buffer of its own.
   ~Auditor();
   // Begins to stop: from here on it tells of no failure. Any thread.
   void stop() { thread_.request_stop(); }

@@ -138,10 +138,10 @@ const Statement& next_expiry();
 //   new ones.
 const Statement& move();
 const Statement& move_and_create();
-// One movement of a level that is there, in as few parameters as can be, for each costs something:
+// One movement of a level that is there, in as few parameters as can be, for each costs something.
+//
 // sku, location, kind, reason, reference, actor, request or "", reservation or ""; version,
-// earliest
-//   expiry or 0, five deltas, five counts
+//   earliest expiry or 0, five deltas, five counts
 const Statement& move_one();
 // ids, digests, arrays of skus, of locations and of versions
 const Statement& remember();

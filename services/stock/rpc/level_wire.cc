@@ -101,6 +101,7 @@ constexpr std::size_t kTimeBytes = 2 + 2 * kNumberBytes;
 constexpr std::size_t kKeyBytes = 3 + 2 * (2 + domain::kMaxNameBytes);
 constexpr std::size_t kCountsBytes = 2 + 6 * kNumberBytes;
 constexpr std::size_t kProvenanceBytes = 2 + 2 * kNumberBytes + 4 * kTimeBytes;
+static_assert(kCountsBytes < 128 && kProvenanceBytes < 128);
 constexpr std::size_t kLevelBytes =
     kKeyBytes + 2 * kNumberBytes + kCountsBytes + kProvenanceBytes + kTimeBytes;
 
