@@ -37,6 +37,7 @@ Bytes put(int field, const std::string& text, Bytes out) {
   *out++ = tag(field, kLengthDelimited);
   static_assert(domain::kMaxNameBytes < 128);  // so that its length is one byte
   *out++ = static_cast<std::uint8_t>(text.size());
+  // Its length is before it. NOLINTNEXTLINE(bugprone-not-null-terminated-result)
   std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
@@ -45,8 +46,8 @@ Bytes put(int field, const std::string& text, Bytes out) {
 template <typename Fill>
 Bytes put_message(int field, Bytes out, Fill fill) {
   *out = tag(field, kLengthDelimited);
-  const Bytes begin = out + 2;
-  const Bytes end = fill(begin);
+  auto* const begin = out + 2;
+  auto* const end = fill(begin);
   out[1] = static_cast<std::uint8_t>(end - begin);
   return end;
 }
@@ -90,7 +91,7 @@ std::size_t head_bytes(std::size_t size) { return 1 + CodedOutputStream::VarintS
 void append_head(int field, std::size_t size, std::string& message) {
   message.push_back(static_cast<char>(tag(field, kLengthDelimited)));
   std::array<std::uint8_t, 10> length;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  const Bytes end = CodedOutputStream::WriteVarint64ToArray(size, length.data());
+  auto* const end = CodedOutputStream::WriteVarint64ToArray(size, length.data());
   message.append(reinterpret_cast<const char*>(length.data()),
                  static_cast<std::size_t>(end - length.data()));
 }

@@ -32,10 +32,10 @@ constexpr std::size_t kRestBytes = 256;
 
 // Of these bytes, without a copy.
 grpc::ByteBuffer buffer_of(std::unique_ptr<std::string> bytes) {
+  std::string* const owned = bytes.release();
   const grpc::Slice slice(
-      bytes->data(), bytes->size(), [](void* owned) { delete static_cast<std::string*>(owned); },
-      bytes.get());
-  bytes.release();
+      owned->data(), owned->size(), [](void* its) { delete static_cast<std::string*>(its); },
+      owned);
   return {&slice, 1};
 }
 
