@@ -127,7 +127,8 @@ TEST_F(AuditorGuided, keys_are_judged_while_the_next_ones_are_named) {
 }
 
 // The interleaving: keys are judged, which takes the ledger a while, when it is found that no
-// witness names the next ones. The history fails the test when it is asked by two at a time.
+// witness names the next ones. The history fails the test when it is asked by two at a time; that
+// it takes a while only makes sure that it would be.
 TEST_F(AuditorGuided, the_ledger_is_asked_for_keys_when_it_has_answered_about_those_before) {
   history.before_answering([] { std::this_thread::sleep_for(milliseconds(1)); });
   guide.fail(absl::UnavailableError("too many wait for it"));
